@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
+import { runtimeName } from './runtime.ts';
+
+/** Times in the API are ISO 8601 in UTC. */
+const instant = z.iso.datetime();
+
+/** What a person sees of a seat; derived from what is wanted and what is seen, never stored. */
+export const seatPhase = z.enum([
+  'off',
+  'waiting',
+  'starting',
+  'ready',
+  'occupied',
+  'restarting',
+  'resetting',
+  'stopping',
+  'failed',
+]);
+export type SeatPhase = z.infer<typeof seatPhase>;
+
+export const seatView = z.object({
+  seat: seatNumber,
+  phase: seatPhase,
+  /** Why the seat is not usable, and what happens next; empty when all is well. */
+  reason: z.string(),
+  /** Starts tried since the seat was last usable. */
+  attempts: z.number().int(),
+  learner: z.object({ name: z.string(), odehash, joinedAt: instant }).nullable(),
+});
+export type SeatView = z.infer<typeof seatView>;
+
+/**
+ * `ready`: every seat is usable. `degraded`: some are, and others have failed. `failed`: none is
+ * and none will be without help.
+ */
+export const workshopPhase = z.enum([
+  'stopped',
+  'starting',
+  'ready',
+  'degraded',
+  'failed',
+  'stopping',
+  'deleting',
+]);
+export type WorkshopPhase = z.infer<typeof workshopPhase>;
+
+export const workshopSummary = z.object({
+  id: workshopId,
+  name: z.string(),
+  code: z.string(),
+  joinUrl: z.string(),
+  runtime: runtimeName,
+  phase: workshopPhase,
+  seatCount: z.number().int(),
+  /** Seats that can be used: free and occupied. */
+  readySeats: z.number().int(),
+  occupiedSeats: z.number().int(),
+  createdAt: instant,
+  startedAt: instant.nullable(),
+  /** When the workshop stops by itself; null while it is stopped. */
+  endsAt: instant.nullable(),
+  ttlMinutes: z.number().int(),
+});
+export type WorkshopSummary = z.infer<typeof workshopSummary>;
+
+export const workshopDetails = workshopSummary.extend({
+  image: z.string().nullable(),
+  /** Whether an API key is given to the seats; the key itself is never shown again. */
+  hasApiKey: z.boolean(),
+  seats: z.array(seatView),
+});
+export type WorkshopDetails = z.infer<typeof workshopDetails>;
+
+export const MAX_SEATS = 100;
+export const DEFAULT_TTL_MINUTES = 240;
+export const MAX_TTL_MINUTES = 7 * 24 * 60;
+
+const ttlMinutes = z
+  .number()
+  .int()
+  .min(5, 'A workshop lasts at least 5 minutes.')
+  .max(MAX_TTL_MINUTES, `A workshop lasts at most ${MAX_TTL_MINUTES} minutes (7 days).`);
+
+export const createWorkshopBody = z.object({
+  name: z.string().trim().min(1, 'Give the workshop a name.').max(100, 'A name has at most 100 characters.'),
+  seats: z
+    .number()
+    .int()
+    .min(1, 'A workshop has at least 1 seat.')
+    .max(MAX_SEATS, `A workshop has at most ${MAX_SEATS} seats.`),
+  /** The runtime of the seats; the server's best when left out. */
+  runtime: runtimeName.optional(),
+  /** A join code of your own; made up when left out. */
+  code: joinCode.optional(),
+  /** Given to every seat as CLAUDE_API_KEY: every learner can read it. Stored encrypted, never shown again. */
+  apiKey: z.string().trim().min(8).max(500).optional(),
+  /** The seats' container image; the server's own when left out. */
+  image: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._/:@-]{0,254}$/i, 'An image is a reference such as clarateach-workspace:latest.')
+    .optional(),
+  /** Minutes from start until the workshop stops by itself. */
+  ttlMinutes: ttlMinutes.optional(),
+  /** Provision the seats at once. */
+  start: z.boolean().optional(),
+});
+export type CreateWorkshopBody = z.infer<typeof createWorkshopBody>;
+
+export const extendBody = z.object({
+  /** Minutes that the end is moved later. */
+  minutes: z.number().int().min(1).max(MAX_TTL_MINUTES),
+});
+
+/**
+ * Progress. Every event brings the whole new state of one thing, and its id is the workshop's
+ * revision: a client that resumes with `Last-Event-ID` is sent what has changed since.
+ */
+export const workshopEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('workshop'), workshop: workshopSummary }),
+  z.object({ type: z.literal('seat'), seat: seatView }),
+  z.object({ type: z.literal('deleted') }),
+]);
+export type WorkshopEvent = z.infer<typeof workshopEvent>;
