@@ -1,0 +1,48 @@
+import type { SeatId } from '@clarateach/contract/ids';
+import type { RuntimeName } from '@clarateach/contract/runtime';
+import type { SeatProvider } from '@clarateach/seats/provider';
+import type { Database } from '../store/database.ts';
+
+/**
+ * Removes what providers hold of seats that nobody wants: left by a crash between a call and its
+ * row, or by a database that was restored from a backup. A wanted seat has its row before it is
+ * made, so what has none in this order of looks is an orphan.
+ */
+export async function removeOrphans(
+  deps: {
+    readonly database: Database;
+    readonly providers: ReadonlyMap<RuntimeName, SeatProvider>;
+    onError(error: unknown, id: SeatId): void;
+    onSuperviseError(error: unknown): void;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [runtime, provider] of deps.providers) {
+    let held: readonly SeatId[];
+    try {
+      held = await provider.list(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      deps.onSuperviseError(error);
+      continue;
+    }
+    if (held.length === 0) continue;
+    const rows = await deps.database.db
+      .selectFrom('seats')
+      .innerJoin('workshops', 'workshops.id', 'seats.workshopId')
+      .select(['seats.workshopId', 'seats.seat'])
+      .where('workshops.runtime', '=', runtime)
+      .execute();
+    const known = new Set(rows.map((row) => `${row.workshopId}/${row.seat}`));
+    for (const id of held) {
+      if (signal.aborted) return;
+      if (known.has(`${id.workshop}/${id.seat}`)) continue;
+      try {
+        await provider.destroy(id, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        deps.onError(error, id);
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import type { WorkshopId } from '@clarateach/contract/ids';
+import type { Database } from '../store/database.ts';
+import type { SeatRow, WorkshopRow } from '../workshops/store.ts';
+import { nextRevision, releaseSeats } from '../workshops/store.ts';
+
+/**
+ * A server that does not renew in time loses the workshop to another; two that act at once by a
+ * pause or a skewed clock do no harm, because every call is idempotent and every row is written
+ * only by whoever read its newest revision.
+ */
+const LEASE_MS = 15_000;
+
+/** Takes or renews the lease on every workshop that has work for a reconciler; gives those held. */
+export async function holdLeases(
+  { db }: Database,
+  server: string,
+  now: number,
+): Promise<readonly WorkshopId[]> {
+  await db
+    .updateTable('workshops')
+    .set({ leaseHolder: server, leaseUntil: now + LEASE_MS })
+    .where((eb) =>
+      eb.or([
+        eb('leaseHolder', 'is', null),
+        eb('leaseUntil', '<', now),
+        eb.and([eb('leaseHolder', '=', server), eb('leaseUntil', '<', now + LEASE_MS / 2)]),
+      ]),
+    )
+    .where((eb) =>
+      eb.or([
+        eb('wanted', '!=', 'stopped'),
+        eb.exists(eb.selectFrom('seats').select('seat').whereRef('seats.workshopId', '=', 'workshops.id')),
+      ]),
+    )
+    .execute();
+  const rows = await db.selectFrom('workshops').select('id').where('leaseHolder', '=', server).execute();
+  return rows.map((row) => row.id);
+}
+
+/** Lets other servers go on at once, instead of after the lease. */
+export async function releaseLeases({ db }: Database, server: string): Promise<void> {
+  await db
+    .updateTable('workshops')
+    .set({ leaseHolder: null, leaseUntil: null })
+    .where('leaseHolder', '=', server)
+    .execute();
+}
+
+/** Stops the workshops whose time is up; gives their ids. */
+export async function endExpired(database: Database, now: number): Promise<readonly WorkshopId[]> {
+  const due = await database.db
+    .selectFrom('workshops')
+    .select('id')
+    .where('wanted', '=', 'running')
+    .where('endsAt', '<=', now)
+    .execute();
+  for (const { id } of due) {
+    await database.transaction(async (trx) => {
+      const workshop = await nextRevision(trx, id);
+      // The instructor may have given it more time since.
+      if (workshop?.wanted !== 'running' || (workshop.endsAt ?? now + 1) > now) return;
+      await trx
+        .updateTable('workshops')
+        .set({ wanted: 'stopped', endsAt: null })
+        .where('id', '=', id)
+        .execute();
+      await releaseSeats(trx, workshop);
+    });
+  }
+  return due.map((row) => row.id);
+}
+
+/** Removes deleted workshops of which nothing is left; gives their ids. */
+export async function forgetGone({ db }: Database): Promise<readonly WorkshopId[]> {
+  const rows = await db
+    .deleteFrom('workshops')
+    .where('wanted', '=', 'gone')
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('seats').select('seat').whereRef('seats.workshopId', '=', 'workshops.id'))),
+    )
+    .returning('id')
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+export interface SeatWork {
+  readonly row: SeatRow;
+  readonly workshop: WorkshopRow;
+}
+
+export async function loadSeatWork(
+  { db }: Database,
+  workshopId: WorkshopId,
+  seat: number,
+): Promise<SeatWork | undefined> {
+  const row = await db
+    .selectFrom('seats')
+    .selectAll()
+    .where('workshopId', '=', workshopId)
+    .where('seat', '=', seat)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const workshop = await db
+    .selectFrom('workshops')
+    .selectAll()
+    .where('id', '=', workshopId)
+    .executeTakeFirst();
+  return workshop && { row, workshop };
+}
+
+/** The rows that loops are made for, and by whose revision they learn that somebody changed one. */
+export async function seatRevisions(
+  { db }: Database,
+  ids: readonly WorkshopId[],
+): Promise<readonly Pick<SeatRow, 'workshopId' | 'seat' | 'revision'>[]> {
+  if (ids.length === 0) return [];
+  return db
+    .selectFrom('seats')
+    .select(['workshopId', 'seat', 'revision'])
+    .where('workshopId', 'in', ids)
+    .execute();
+}
+
+/**
+ * Writes a row that was read at `row.revision`; gives the row as it is now, or undefined when somebody
+ * else changed it meanwhile, and then nothing is written.
+ */
+export async function writeSeat(
+  database: Database,
+  row: SeatRow,
+  values: Partial<SeatRow>,
+): Promise<SeatRow | undefined> {
+  return database.transaction(async (trx) => {
+    const workshop = await nextRevision(trx, row.workshopId);
+    if (!workshop) return undefined;
+    return trx
+      .updateTable('seats')
+      .set({ ...values, revision: workshop.revision })
+      .where('workshopId', '=', row.workshopId)
+      .where('seat', '=', row.seat)
+      .where('revision', '=', row.revision)
+      .returningAll()
+      .executeTakeFirst();
+  });
+}
+
+/** Removes the row of a seat of which nothing is left, unless somebody wants it again meanwhile. */
+export async function forgetSeat(database: Database, row: SeatRow): Promise<void> {
+  await database.transaction(async (trx) => {
+    await nextRevision(trx, row.workshopId);
+    await trx
+      .deleteFrom('seats')
+      .where('workshopId', '=', row.workshopId)
+      .where('seat', '=', row.seat)
+      .where('revision', '=', row.revision)
+      .execute();
+  });
+}

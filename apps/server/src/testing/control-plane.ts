@@ -1,0 +1,97 @@
+import type { RuntimeName } from '@clarateach/contract/runtime';
+import type { SeatProvider } from '@clarateach/seats/provider';
+import { createJoin } from '../join/join.ts';
+import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
+import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
+import { createSeatRoutes } from '../seat-routes.ts';
+import type { Database } from '../store/database.ts';
+import { createChanges } from '../workshops/changes.ts';
+import { createViews } from '../workshops/view.ts';
+import { createWorkshops } from '../workshops/workshops.ts';
+
+/** One server's rules and loops over a database and a provider, without HTTP, people or keys. */
+export async function controlPlane(options: {
+  readonly database: Database;
+  readonly provider: SeatProvider;
+  readonly now?: () => number;
+  readonly server?: string;
+}) {
+  const { database, provider, now = Date.now } = options;
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const changes = createChanges(database, onError);
+  const views = createViews('http://localhost:8080');
+  const runtimes = new Map<RuntimeName, SeatProvider>([[provider.info.name, provider]]);
+  const routes = createSeatRoutes({ database, changes, onError });
+  const newReconciler = (): Reconciler =>
+    createReconciler({
+      database,
+      changes,
+      providers: runtimes,
+      server: options.server ?? 'server-1',
+      now,
+      spec: (work) => seatSpec(work, { open: (sealed) => sealed, limits: DEFAULT_LIMITS }),
+      onStep: () => {},
+      onError,
+      onSuperviseError: onError,
+    });
+  let reconciler = newReconciler();
+  return {
+    /** What went wrong beside the seats; empty after a test without faults. */
+    errors,
+    changes,
+    routes,
+    workshops: createWorkshops({
+      database,
+      changes,
+      views,
+      now,
+      seal: (key) => key,
+      runtimes: [...runtimes.keys()],
+    }),
+    join: createJoin({ database, changes, now }),
+    start: () => reconciler.start(),
+    /** Ends the loops where they are and begins with new ones, as a server that restarts. */
+    async restart() {
+      await reconciler.close();
+      reconciler = newReconciler();
+      reconciler.start();
+    },
+    async close() {
+      await reconciler.close();
+      await routes.close();
+      await changes.close();
+    },
+  };
+}
+
+export type ControlPlane = Awaited<ReturnType<typeof controlPlane>>;
+
+/** Gives an account that owns workshops. */
+export async function insertOwner(database: Database, id: string): Promise<string> {
+  const now = new Date().toISOString();
+  await database.db
+    .insertInto('users')
+    .values({
+      id,
+      name: id,
+      email: `${id}@example.org`,
+      emailVerified: true as never,
+      role: 'instructor',
+      createdAt: now as never,
+      updatedAt: now as never,
+    } as never)
+    .execute();
+  return id;
+}
+
+/** Waits until `look` gives something other than undefined and false; fails after five seconds. */
+export async function eventually<T>(look: () => T | Promise<T>, deadlineMs = 5_000): Promise<NonNullable<T>> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    const value = await look();
+    if (value !== undefined && value !== null && value !== false) return value;
+    if (Date.now() > deadline) throw new Error('It did not happen in time.');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
