@@ -20,6 +20,8 @@ export const seatSession = z.object({
   odehash,
   expiresAt: z.iso.datetime(),
   name: z.string(),
+  /** Whether the learner had this seat before; false for a return code that nobody knew. */
+  returning: z.boolean(),
   workshop: z.object({ id: workshopId, name: z.string() }),
 });
 export type SeatSession = z.infer<typeof seatSession>;

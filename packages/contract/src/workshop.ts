@@ -72,7 +72,7 @@ export const workshopDetails = workshopSummary.extend({
 });
 export type WorkshopDetails = z.infer<typeof workshopDetails>;
 
-export const MAX_SEATS = 100;
+export const MAX_SEATS = 500;
 export const DEFAULT_TTL_MINUTES = 240;
 export const MAX_TTL_MINUTES = 7 * 24 * 60;
 

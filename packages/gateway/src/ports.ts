@@ -1,6 +1,8 @@
-import type { JsonWebKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import type { ErrorCode } from '@clarateach/contract/errors';
 import type { Odehash, SeatId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
+import type { SeatService } from './address.ts';
 
 /** A seat as the gateway knows it. */
 export interface SeatRoute {
@@ -17,7 +19,11 @@ export interface SeatRoutes {
    * The route as this process knows it, without I/O: undefined for a seat that does not exist.
    */
   find(id: SeatId): SeatRoute | undefined;
-  /** Asks the source of truth, when `find` has no answer that lets a valid token pass. */
+  /**
+   * Asks the source of truth, when `find` has no answer that lets a valid token pass; afterwards
+   * `find` knows the answer too. A rejection is answered with 503. Asked at most once a second for
+   * the same seat and learner.
+   */
   refresh(id: SeatId): Promise<SeatRoute | undefined>;
   /** Called after a route changed or went away, so that connections under the old one are closed. Returns the unsubscribe. */
   onChange(listener: (id: SeatId) => void): () => void;
@@ -25,5 +31,41 @@ export interface SeatRoutes {
 
 /** Public keys by `kid`, from memory; verifiers refresh them beside the request path. */
 export interface PublicKeys {
-  find(kid: string): JsonWebKey | undefined;
+  /** The same object for the same key: a verified token is remembered together with the object that verified it. */
+  find(kid: string): KeyObject | undefined;
+}
+
+/** Milliseconds since the epoch. */
+export type Clock = () => number;
+
+/** What happens in the gateway, for logs and metrics. Never holds a token, a ticket, a path or a query. */
+export type GatewayEvent =
+  | {
+      readonly type: 'refused';
+      readonly code: ErrorCode;
+      readonly status: number;
+      readonly requestId: string;
+      readonly service: SeatService | undefined;
+      readonly id: SeatId | undefined;
+      /** What went wrong behind the answer, where something did. */
+      readonly cause?: unknown;
+    }
+  | { readonly type: 'opened'; readonly service: SeatService; readonly id: SeatId }
+  | {
+      readonly type: 'closed';
+      readonly service: SeatService;
+      readonly id: SeatId;
+      /** The close code that the gateway itself sent; undefined when client or seat ended it. */
+      readonly code: number | undefined;
+      readonly durationMs: number;
+    };
+
+/** Counted since the gateway was made. */
+export interface GatewayStats {
+  /** HTTP requests that were relayed to a seat. */
+  readonly requests: number;
+  /** WebSockets that were opened to a seat. */
+  readonly upgrades: number;
+  /** Answers that the gateway itself refused with, by code. */
+  readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>;
 }

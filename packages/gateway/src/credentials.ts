@@ -1,0 +1,29 @@
+import type { IncomingMessage } from 'node:http';
+import { BEARER_PROTOCOL_PREFIX } from '@clarateach/contract/terminal';
+
+/** What a WebSocket client offers: a token, and protocols that mean something to the seat. */
+export interface OfferedProtocols {
+  readonly token: string | undefined;
+  readonly names: readonly string[];
+}
+
+export function offeredProtocols(req: IncomingMessage): OfferedProtocols {
+  const names: string[] = [];
+  let token: string | undefined;
+  let several = false;
+  for (const part of (req.headers['sec-websocket-protocol'] ?? '').split(',')) {
+    const name = part.trim();
+    if (name.startsWith(BEARER_PROTOCOL_PREFIX)) {
+      several ||= token !== undefined;
+      token = name.slice(BEARER_PROTOCOL_PREFIX.length);
+    } else if (name !== '') names.push(name);
+  }
+  // Two tokens are no token: nobody should have to guess which one counts.
+  return { token: several ? undefined : token, names };
+}
+
+/** The token of an `Authorization: Bearer` header. Tokens elsewhere, as in a query, are not looked for. */
+export function bearerToken(req: IncomingMessage): string | undefined {
+  const header = req.headers.authorization;
+  return header !== undefined && /^bearer /i.test(header) ? header.slice(7).trim() : undefined;
+}

@@ -1,0 +1,109 @@
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { FILES_PORT, type SeatEndpoint, TUNNEL_PATH } from '@clarateach/contract/seat-server';
+import { HeadCollector, parseResponseHead } from './http-head.ts';
+
+/**
+ * Why a seat could not be spoken to. `unreachable`: it does not answer. `not_listening`: the seat
+ * answers, but nothing in it listens on the port. `malformed`: it answered nonsense, or went away in
+ * the middle.
+ */
+export class SeatFault extends Error {
+  readonly kind: 'unreachable' | 'not_listening' | 'malformed';
+
+  constructor(kind: SeatFault['kind'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SeatFault';
+    this.kind = kind;
+  }
+}
+
+/** `early` came from the seat before anything was asked; empty but for tunnels. */
+export type Dialled = (fault: SeatFault | undefined, socket: Socket, early: Buffer) => void;
+
+/**
+ * Opens a connection; `done` is called once, unless the socket is destroyed before. The caller owns
+ * the socket from the beginning and listens for its `error`.
+ */
+export type Dial = (done: Dialled) => Socket;
+
+const NOTHING = Buffer.alloc(0);
+
+function openSocket(endpoint: SeatEndpoint, port: number): Socket {
+  const target =
+    endpoint.kind === 'tcp'
+      ? { host: endpoint.host, port, noDelay: true }
+      : { path: join(endpoint.directory, `${port}.sock`) };
+  return connect({ ...target, allowHalfOpen: true });
+}
+
+/** Dials a port of the seat's own servers. */
+export function dialPort(endpoint: SeatEndpoint, port: number, timeoutMs: number): Dial {
+  return (done) => {
+    const socket = openSocket(endpoint, port);
+    const settle = (fault?: SeatFault): void => {
+      clearTimeout(timer);
+      socket.off('connect', onConnect);
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      done(fault, socket, NOTHING);
+    };
+    const fail = (message: string, cause?: unknown): void => {
+      socket.destroy();
+      settle(new SeatFault('unreachable', message, { cause }));
+    };
+    const onConnect = (): void => settle();
+    const onError = (cause: Error): void => fail('the seat does not accept connections', cause);
+    const onClose = (): void => clearTimeout(timer);
+    const timer = setTimeout(fail, timeoutMs, 'the seat did not accept a connection in time');
+    socket.on('connect', onConnect);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    return socket;
+  };
+}
+
+/** Dials a port of the learner's own, through the tunnel that the seat's file server opens. */
+export function dialTunnel(endpoint: SeatEndpoint, port: number, timeoutMs: number): Dial {
+  const dial = dialPort(endpoint, FILES_PORT, timeoutMs);
+  return (done) =>
+    dial((fault, socket) => {
+      if (fault) return done(fault, socket, NOTHING);
+      const collector = new HeadCollector();
+      const settle = (error: SeatFault | undefined, early: Buffer): void => {
+        clearTimeout(timer);
+        socket.off('data', onData);
+        socket.off('end', onEnd);
+        socket.off('error', onError);
+        socket.off('close', onClose);
+        socket.pause();
+        if (error) socket.destroy();
+        done(error, socket, early);
+      };
+      const fail = (kind: SeatFault['kind'], message: string, cause?: unknown): void =>
+        settle(new SeatFault(kind, message, { cause }), NOTHING);
+      const onEnd = (): void => fail('malformed', 'the seat hung up on a tunnel');
+      const onError = (cause: Error): void => fail('malformed', 'the tunnel broke while it opened', cause);
+      const onClose = (): void => clearTimeout(timer);
+      const onData = (chunk: Buffer): void => {
+        try {
+          const head = collector.take(chunk);
+          if (!head) return;
+          const { status } = parseResponseHead(head.text);
+          if (status === 101) settle(undefined, head.rest);
+          else if (status === 404) fail('not_listening', `nothing listens on port ${port}`);
+          else fail('unreachable', `the seat refused a tunnel with ${status}`);
+        } catch (cause) {
+          fail('malformed', 'the seat answered a tunnel with something else', cause);
+        }
+      };
+      const timer = setTimeout(fail, timeoutMs, 'unreachable', 'the tunnel did not open in time');
+      socket.on('data', onData);
+      socket.on('end', onEnd);
+      socket.on('error', onError);
+      socket.on('close', onClose);
+      socket.write(
+        `GET ${TUNNEL_PATH}/${port} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+      );
+    });
+}

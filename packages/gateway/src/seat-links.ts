@@ -1,0 +1,176 @@
+import type { SeatId } from '@clarateach/contract/ids';
+import type { SeatEndpoint } from '@clarateach/contract/seat-server';
+import { CLOSE_GOING_AWAY, CLOSE_REMOVED } from '@clarateach/contract/terminal';
+import { type Dial, dialPort, dialTunnel } from './dial.ts';
+import type { Clock, SeatRoutes } from './ports.ts';
+import { SeatPool } from './upstream.ts';
+
+/** One relay under way for one learner. */
+export interface LiveLink {
+  readonly odehash: string;
+  readonly socket: boolean;
+  /** Ends it; a WebSocket is told the code. */
+  end(code: number, reason: string): void;
+}
+
+interface Timeouts {
+  /** How long a seat may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  /** How long a seat may take to begin its answer, once it has the whole request. */
+  readonly responseTimeoutMs: number;
+}
+
+export function sameEndpoint(a: SeatEndpoint, b: SeatEndpoint | undefined): boolean {
+  if (a === b) return true;
+  if (a.kind === 'tcp') return b?.kind === 'tcp' && a.host === b.host;
+  return b?.kind === 'unix' && a.directory === b.directory;
+}
+
+/** Everything that is open between the gateway and one seat at one endpoint. */
+export class SeatLinks {
+  readonly id: SeatId;
+  readonly endpoint: SeatEndpoint;
+  readonly live = new Set<LiveLink>();
+  readonly #pools = new Map<string, SeatPool>();
+  readonly #timeouts: Timeouts;
+  readonly #clock: Clock;
+
+  constructor(id: SeatId, endpoint: SeatEndpoint, timeouts: Timeouts, clock: Clock) {
+    this.id = id;
+    this.endpoint = endpoint;
+    this.#timeouts = timeouts;
+    this.#clock = clock;
+  }
+
+  /** Connections to a port of the seat's own servers. */
+  port(port: number): SeatPool {
+    return this.#pool(`port ${port}`, () => dialPort(this.endpoint, port, this.#timeouts.connectTimeoutMs));
+  }
+
+  /** Connections to a port of the learner's own. */
+  tunnel(port: number): SeatPool {
+    return this.#pool(`tunnel ${port}`, () => this.dialTunnel(port));
+  }
+
+  dialTunnel(port: number): Dial {
+    return dialTunnel(this.endpoint, port, this.#timeouts.connectTimeoutMs);
+  }
+
+  sweep(): void {
+    for (const [name, pool] of this.#pools) {
+      pool.sweep(this.#timeouts.responseTimeoutMs);
+      if (pool.empty) this.#pools.delete(name);
+    }
+  }
+
+  get empty(): boolean {
+    return this.live.size === 0 && this.#pools.size === 0;
+  }
+
+  end(code: number, reason: string): void {
+    for (const link of [...this.live]) link.end(code, reason);
+  }
+
+  destroyPools(): void {
+    for (const pool of this.#pools.values()) pool.destroy();
+    this.#pools.clear();
+  }
+
+  #pool(name: string, dial: () => Dial): SeatPool {
+    let pool = this.#pools.get(name);
+    if (!pool) {
+      pool = new SeatPool(dial(), this.#clock);
+      this.#pools.set(name, pool);
+    }
+    return pool;
+  }
+}
+
+/** The open connections of all seats; ends those that a changed route no longer allows. */
+export class LinkTable {
+  readonly #seats = new Map<string, SeatLinks>();
+  readonly #timeouts: Timeouts;
+  readonly #clock: Clock;
+  readonly #routes: SeatRoutes;
+  readonly #unsubscribe: () => void;
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(routes: SeatRoutes, timeouts: Timeouts, clock: Clock) {
+    this.#routes = routes;
+    this.#timeouts = timeouts;
+    this.#clock = clock;
+    this.#unsubscribe = routes.onChange((id) => this.#onChange(id));
+    const everyMs = Math.min(1000, Math.max(20, timeouts.responseTimeoutMs / 4));
+    this.#sweeper = setInterval(() => this.#sweep(), everyMs);
+    this.#sweeper.unref();
+  }
+
+  at(id: SeatId, endpoint: SeatEndpoint): SeatLinks {
+    const key = `${id.workshop}/${id.seat}`;
+    const known = this.#seats.get(key);
+    if (known && sameEndpoint(known.endpoint, endpoint)) return known;
+    if (known) this.#leave(known);
+    const links = new SeatLinks(id, endpoint, this.#timeouts, this.#clock);
+    this.#seats.set(key, links);
+    return links;
+  }
+
+  *all(): Iterable<LiveLink> {
+    for (const seat of this.#seats.values()) yield* seat.live;
+  }
+
+  live(): boolean {
+    for (const _ of this.all()) return true;
+    return false;
+  }
+
+  /** WebSockets that are open or opening. */
+  sockets(): number {
+    let count = 0;
+    for (const link of this.all()) if (link.socket) count++;
+    return count;
+  }
+
+  /** Ends everything: WebSockets are told to come back, what is left after `graceMs` is cut. */
+  async close(graceMs: number): Promise<void> {
+    this.#unsubscribe();
+    clearInterval(this.#sweeper);
+    for (const link of [...this.all()])
+      if (link.socket) link.end(CLOSE_GOING_AWAY, 'the server is going away');
+    const deadline = Date.now() + graceMs;
+    while (Date.now() < deadline && this.live()) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const seat of this.#seats.values()) {
+      seat.end(CLOSE_GOING_AWAY, 'the server is going away');
+      seat.destroyPools();
+    }
+    this.#seats.clear();
+  }
+
+  #leave(links: SeatLinks): void {
+    links.end(CLOSE_GOING_AWAY, 'the seat has moved or stopped');
+    links.destroyPools();
+  }
+
+  #onChange(id: SeatId): void {
+    const key = `${id.workshop}/${id.seat}`;
+    const links = this.#seats.get(key);
+    if (!links) return;
+    const route = this.#routes.find(id);
+    for (const link of [...links.live]) {
+      if (route && route.holder !== link.odehash) link.end(CLOSE_REMOVED, 'you no longer hold this seat');
+    }
+    if (!route || !sameEndpoint(links.endpoint, route.endpoint)) {
+      this.#seats.delete(key);
+      this.#leave(links);
+    }
+  }
+
+  #sweep(): void {
+    for (const [key, links] of this.#seats) {
+      links.sweep();
+      if (links.empty) this.#seats.delete(key);
+    }
+  }
+}
