@@ -1,0 +1,71 @@
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+
+/**
+ * Bundles the workspace server to dist/: `server.mjs` and, beside it, what it finds at run time:
+ * tmux.conf, bashrc and `pty/<platform>-<arch>/pty.node`. It needs nothing else than Node.
+ */
+const here = import.meta.dirname;
+const dist = join(here, 'dist');
+rmSync(dist, { recursive: true, force: true });
+
+/**
+ * In place of zod: schemas of the contract can be declared, and not be used. A seat checks its few
+ * messages by hand, and the library would cost every seat 4.5 MB of memory.
+ */
+const withoutSchemas: Plugin = {
+  name: 'without-schemas',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^zod$/ }, () => ({ path: 'zod', namespace: 'without-schemas' }));
+    bundler.onLoad({ filter: /.*/, namespace: 'without-schemas' }, () => ({
+      contents: `
+        const inert = new Proxy(() => undefined, {
+          get: (_target, name) => {
+            if (name === 'parse' || name === 'safeParse') throw new Error('A seat has no schemas; check by hand.');
+            return inert;
+          },
+          apply: () => inert,
+        });
+        export const z = inert;
+      `,
+    }));
+  },
+};
+
+await build({
+  entryPoints: [join(here, 'src/main.ts')],
+  outdir: dist,
+  entryNames: 'server',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  minify: true,
+  keepNames: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  legalComments: 'none',
+  // Parts from CommonJS ask for Node's own modules with `require`.
+  banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  plugins: [withoutSchemas],
+});
+
+for (const name of ['tmux.conf', 'bashrc']) cpSync(join(here, name), join(dist, name));
+const fromHere = createRequire(import.meta.url);
+const fromNodePty = createRequire(fromHere.resolve('@lydell/node-pty'));
+const { optionalDependencies } = JSON.parse(readFileSync(fromNodePty.resolve('./package.json'), 'utf8')) as {
+  optionalDependencies: Record<string, string>;
+};
+for (const name of Object.keys(optionalDependencies)) {
+  const platform = /-(linux-(?:x64|arm64))$/.exec(name)?.[1];
+  if (platform === undefined) continue;
+  let binary: string;
+  try {
+    binary = fromNodePty.resolve(`${name}/pty.node`);
+  } catch {
+    continue; // npm installs the binary of this machine only.
+  }
+  mkdirSync(join(dist, 'pty', platform), { recursive: true });
+  cpSync(binary, join(dist, 'pty', platform, 'pty.node'));
+}
