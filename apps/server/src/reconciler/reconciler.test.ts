@@ -7,6 +7,7 @@ import {
   type DoubleProvider,
   fullProvider,
   instantProvider,
+  neverProvider,
 } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
@@ -141,6 +142,21 @@ eachDatabase('the reconciler', (open, kind) => {
         .finally(() => clearInterval(hurry));
       assert.equal(failed.seats[0]?.phase, 'failed');
       assert.match(failed.seats[0]?.reason ?? '', /did not come up in 5 tries/);
+    });
+  });
+
+  test('a seat that never answers is stopped and tried again, and given up in the end', async () => {
+    const provider = neverProvider();
+    await scene(provider, async ({ plane, create, owner, clock }) => {
+      const id = await create(1);
+      const hurry = setInterval(() => {
+        clock.ms += 30_000;
+      }, 20);
+      const failed = await plane.workshops
+        .settled(owner, id, AbortSignal.timeout(10_000))
+        .finally(() => clearInterval(hurry));
+      assert.equal(failed.seats[0]?.phase, 'failed');
+      assert.match(failed.seats[0]?.reason ?? '', /did not answer within 60 s/);
     });
   });
 

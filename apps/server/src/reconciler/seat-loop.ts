@@ -1,5 +1,5 @@
 import type { SeatId } from '@clarateach/contract/ids';
-import { nextStep, type SeatFailure, type Step } from '@clarateach/seats/lifecycle';
+import { nextStep, type SeatFailure, type Step, type Wanted } from '@clarateach/seats/lifecycle';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import { FRESH_SEAT, type SeatRow } from '../workshops/store.ts';
@@ -129,7 +129,7 @@ export class SeatLoop {
       case 'stop':
         return this.#call(row, async () => {
           await limited(provider, () => provider.stop(this.id, signal));
-          await this.#write(row, { ...FRESH_SEAT, wanted: step.next as SeatRow['wanted'], ...ABSENT });
+          await this.#write(row, nowWanted(row, step.next));
         });
       case 'destroy':
         return this.#call(row, async () => {
@@ -138,7 +138,7 @@ export class SeatLoop {
             await forgetSeat(this.#deps.database, row);
             this.#deps.changed(this.id);
           } else {
-            await this.#write(row, { ...FRESH_SEAT, wanted: step.next as SeatRow['wanted'], ...ABSENT });
+            await this.#write(row, nowWanted(row, step.next));
           }
         });
     }
@@ -191,7 +191,17 @@ export class SeatLoop {
   }
 }
 
-const ABSENT = { seen: 'absent', observed: JSON.stringify({ state: 'absent' } satisfies Observed) } as const;
+/** A seat of which nothing runs any more. Only a new wish begins its history anew. */
+function nowWanted(row: SeatRow, next: Wanted): Partial<SeatRow> {
+  if (next === 'parked') throw new Error('A row never asks for a parked seat.');
+  const absent: Observed = { state: 'absent' };
+  return {
+    ...(next === row.wanted ? {} : FRESH_SEAT),
+    wanted: next,
+    seen: absent.state,
+    observed: JSON.stringify(absent),
+  };
+}
 
 async function pause(ms: number, woken: Promise<void>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@ import type { SeatLimits, SeatSpec } from '@clarateach/seats/provider';
 import type { SeatWork } from './store.ts';
 
 /** What a seat gets unless the operator says otherwise; `claude` and a dev server fit in. */
-export const DEFAULT_LIMITS: SeatLimits = { memoryMiB: 1024, cpus: 2, processes: 512, openFiles: 65_536 };
+export const DEFAULT_LIMITS: SeatLimits = { memoryMiB: 1024, cpus: 2, processes: 512, openFiles: 4_096 };
 
 /** What the seat of a row is made from. `open` unseals an instructor's API key. */
 export function seatSpec(

@@ -25,6 +25,8 @@ export interface AuthSessionsTable {
   expiresAt: Instant;
   ipAddress: string | null;
   userAgent: string | null;
+  /** Opened by a sign-in link: for an hour the password may be set without the old one. */
+  byLink: Flag;
   createdAt: Instant;
   updatedAt: Instant;
 }

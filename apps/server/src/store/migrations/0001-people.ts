@@ -27,6 +27,7 @@ export const people: Migration = {
       .addColumn('expiresAt', 'timestamptz', (column) => column.notNull())
       .addColumn('ipAddress', 'text')
       .addColumn('userAgent', 'text')
+      .addColumn('byLink', 'boolean', (column) => column.notNull())
       .addColumn('createdAt', 'timestamptz', (column) => column.notNull())
       .addColumn('updatedAt', 'timestamptz', (column) => column.notNull())
       .execute();

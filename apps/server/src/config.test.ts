@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ConfigError, readConfig } from './config.ts';
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env, '/srv');
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  assert.fail('The settings were taken.');
+}
+
+describe('the settings', () => {
+  it('need none: a laptop gets SQLite, a secret of its own and loopback', () => {
+    assert.deepEqual(readConfig({}, '/srv'), {
+      host: '127.0.0.1',
+      port: 8080,
+      publicUrl: undefined,
+      dataDirectory: '/srv',
+      database: { kind: 'sqlite', file: '/srv/clarateach.db' },
+      secret: { kind: 'file', path: '/srv/secret.key' },
+      corsOrigins: [],
+      runtime: { kind: 'auto' },
+      logLevel: 'info',
+      trustProxy: false,
+    });
+  });
+
+  it('are taken from the environment, and an empty value counts as none', () => {
+    const config = readConfig(
+      {
+        PORT: '0',
+        HOST: '0.0.0.0',
+        PUBLIC_URL: 'https://Teach.example.org/',
+        DATA_DIR: 'data',
+        DATABASE_URL: 'postgresql://ann:se%40cret@db.example.org/teach?sslmode=require',
+        WORKSPACE_TOKEN_SECRET: 'x'.repeat(32),
+        CORS_ORIGINS: 'https://a.example.org, http://localhost:5173',
+        RUNTIME: 'docker',
+        LOG_LEVEL: 'WARN',
+        TRUST_PROXY: '10.0.0.0/8, ::1',
+      },
+      '/srv',
+    );
+    assert.equal(config.publicUrl, 'https://teach.example.org');
+    assert.equal(config.dataDirectory, '/srv/data');
+    assert.equal(config.database.kind, 'postgresql');
+    assert.deepEqual(config.secret, { kind: 'given', secret: 'x'.repeat(32) });
+    assert.deepEqual(config.corsOrigins, ['https://a.example.org', 'http://localhost:5173']);
+    assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
+    assert.equal(config.logLevel, 'warn');
+    assert.deepEqual(config.trustProxy, ['10.0.0.0/8', '::1']);
+    assert.equal(readConfig({ PORT: ' ' }, '/srv').port, 8080);
+  });
+
+  it('read an SQLite file as a path, sqlite: or file: address', () => {
+    for (const [value, file] of [
+      ['./a.db', '/srv/a.db'],
+      ['/var/a.db', '/var/a.db'],
+      ['sqlite:a.db', '/srv/a.db'],
+      ['sqlite://./a.db', '/srv/a.db'],
+      ['file:///var/a.db', '/var/a.db'],
+    ] as const) {
+      assert.deepEqual(readConfig({ DATABASE_URL: value }, '/srv').database, { kind: 'sqlite', file }, value);
+    }
+  });
+
+  it('that are wrong are all named, one line each', () => {
+    const problems = problemsOf({
+      PORT: '99999',
+      HOST: 'not a host',
+      PUBLIC_URL: 'teach.example.org',
+      DATABASE_URL: 'mysql://root@localhost/x',
+      WORKSPACE_TOKEN_SECRET: 'short',
+      CORS_ORIGINS: 'https://a.example.org/path',
+      RUNTIME: 'podman',
+      LOG_LEVEL: 'loud',
+      TRUST_PROXY: '10.0.0.0/99',
+    });
+    assert.deepEqual(
+      problems.map((line) => line.split(' ')[0]),
+      [
+        'PORT',
+        'HOST',
+        'PUBLIC_URL',
+        'DATABASE_URL',
+        'WORKSPACE_TOKEN_SECRET',
+        'CORS_ORIGINS',
+        'RUNTIME',
+        'LOG_LEVEL',
+        'TRUST_PROXY',
+      ],
+    );
+    for (const line of problems) assert.doesNotMatch(line, /\n/);
+  });
+
+  it('never repeat a secret', () => {
+    const problems = problemsOf({
+      WORKSPACE_TOKEN_SECRET: 'hunter2',
+      DATABASE_URL: 'postgresql://ann:hunter2@/',
+      PUBLIC_URL: 'https://ann:hunter2@teach.example.org',
+    });
+    assert.equal(problems.length, 3);
+    for (const line of problems) assert.doesNotMatch(line, /hunter2/);
+  });
+
+  it('refuse a runtime that this version cannot run', () => {
+    assert.match(problemsOf({ RUNTIME: 'firecracker' })[0] ?? '', /cannot run/);
+  });
+});

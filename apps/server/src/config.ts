@@ -1,0 +1,205 @@
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+
+export type DatabaseLocation =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgresql'; readonly url: string };
+
+export type RuntimeChoice =
+  /** Docker where an engine works, else local. */
+  { readonly kind: 'auto' } | { readonly kind: 'fixed'; readonly name: RuntimeName };
+
+export type SecretSource =
+  | { readonly kind: 'given'; readonly secret: string }
+  /** Made at the first start, readable by its owner alone. */
+  | { readonly kind: 'file'; readonly path: string };
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Everything the server is told from outside. Nothing else reads the environment. */
+export interface Config {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** An origin such as `https://teach.example.org`; undefined: `http://localhost:<port>`. */
+  readonly publicUrl: string | undefined;
+  readonly dataDirectory: string;
+  readonly database: DatabaseLocation;
+  readonly secret: SecretSource;
+  /** Further origins whose pages may use the API and the seats. */
+  readonly corsOrigins: readonly string[];
+  readonly runtime: RuntimeChoice;
+  readonly logLevel: LogLevel;
+  /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, so many hops, or these addresses. */
+  readonly trustProxy: boolean | number | readonly string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
+ * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL` and `TRUST_PROXY`; others are left
+ * alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ */
+export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
+  const problems: string[] = [];
+  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
+    const value = env[name]?.trim();
+    if (value === undefined || value === '') return fallback;
+    try {
+      return parse(value);
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`);
+      return fallback;
+    }
+  }
+
+  const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
+  const config: Config = {
+    port: read('PORT', 8080, port),
+    host: read('HOST', '127.0.0.1', host),
+    publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
+    dataDirectory,
+    database: read<DatabaseLocation>(
+      'DATABASE_URL',
+      { kind: 'sqlite', file: join(dataDirectory, 'clarateach.db') },
+      (value) => database(value, workingDirectory),
+    ),
+    secret: read<SecretSource>(
+      'WORKSPACE_TOKEN_SECRET',
+      { kind: 'file', path: join(dataDirectory, 'secret.key') },
+      secret,
+    ),
+    corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
+    runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
+    logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
+    trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function port(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number > 65_535) {
+    throw new Error(`is "${value}". Give a port number from 1 to 65535, or 0 for any free one.`);
+  }
+  return number;
+}
+
+function host(value: string): string {
+  if (isIP(value) === 0 && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value)) {
+    throw new Error(
+      `is "${value}". Give the address to listen on, such as 127.0.0.1, or 0.0.0.0 for all networks.`,
+    );
+  }
+  return value;
+}
+
+function origin(value: string): string {
+  const url = URL.parse(value);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new Error(`has "${value}". Give an address such as https://teach.example.org.`);
+  }
+  if (url.username || url.password || url.pathname !== '/' || url.search || url.hash) {
+    throw new Error(
+      `has "${hideUserinfo(value)}". Give only scheme, host and port, such as https://teach.example.org.`,
+    );
+  }
+  return url.origin;
+}
+
+/** Says nothing of the value itself: it may hold a password. */
+function database(value: string, workingDirectory: string): DatabaseLocation {
+  if (/^postgres(ql)?:/i.test(value)) {
+    const url = URL.parse(value);
+    if (!url || url.hostname === '' || url.pathname.length < 2) {
+      throw new Error(
+        'is not a PostgreSQL address. Give postgresql://user:password@host:5432/database, with special characters of the password percent-encoded.',
+      );
+    }
+    return { kind: 'postgresql', url: value };
+  }
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(value)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== 'sqlite' && scheme !== 'file') {
+    throw new Error(
+      `begins with ${scheme}:, which no database here answers to. Give postgresql://… or the path of an SQLite file.`,
+    );
+  }
+  const path = value.replace(/^(sqlite|file):(\/\/(?=\/|\.))?/i, '');
+  if (path === '' || path === ':memory:' || path.startsWith('//')) {
+    throw new Error(
+      'names no SQLite file. Give a path such as ./clarateach.db; a database in memory would lose its workshops.',
+    );
+  }
+  return { kind: 'sqlite', file: resolve(workingDirectory, path) };
+}
+
+const MIN_SECRET_LENGTH = 32;
+
+function secret(value: string): SecretSource {
+  if (value.length < MIN_SECRET_LENGTH) {
+    throw new Error(
+      `has ${value.length} characters; it needs at least ${MIN_SECRET_LENGTH}. Make one with: openssl rand -base64 32`,
+    );
+  }
+  return { kind: 'given', secret: value };
+}
+
+function runtime(value: string): RuntimeChoice {
+  if (value === 'auto') return { kind: 'auto' };
+  const name = runtimeName.safeParse(value);
+  if (!name.success) throw new Error(`is "${value}". Choose auto, docker or local.`);
+  if (name.data === 'firecracker') {
+    throw new Error('is firecracker, which this version cannot run. Choose auto, docker or local.');
+  }
+  return { kind: 'fixed', name: name.data };
+}
+
+function logLevel(value: string): LogLevel {
+  const level = LOG_LEVELS.find((each) => each === value.toLowerCase());
+  if (!level) throw new Error(`is "${value}". Choose one of ${LOG_LEVELS.join(', ')}.`);
+  return level;
+}
+
+function trustProxy(value: string): Config['trustProxy'] {
+  if (/^(true|false)$/i.test(value)) return value.toLowerCase() === 'true';
+  if (/^\d+$/.test(value)) return Number(value);
+  const addresses = list(value);
+  for (const address of addresses) {
+    const [ip = '', bits] = address.split('/');
+    const most = isIP(ip) === 6 ? 128 : 32;
+    const named = ['loopback', 'linklocal', 'uniquelocal'].includes(address);
+    const valid = isIP(ip) !== 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most));
+    if (!named && !valid) {
+      throw new Error(
+        `has "${address}". Give true, false, a number of proxies, or their addresses such as 10.0.0.0/8.`,
+      );
+    }
+  }
+  return addresses;
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
+function hideUserinfo(value: string): string {
+  return value.replace(/\/\/[^/@]*@/, '//…@');
+}

@@ -1,0 +1,196 @@
+import { api } from '@clarateach/contract/api';
+import { PublicError } from '@clarateach/contract/errors';
+import type { AdminOverview, Health } from '@clarateach/contract/health';
+import type { SeatSession } from '@clarateach/contract/join';
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { implement, withEventMeta } from '@orpc/server';
+import { addressKey, createAttempts } from '../attempts.ts';
+import type { Claim, Join } from '../join/join.ts';
+import type { People } from '../people/people.ts';
+import type { SeatTokens } from '../tokens/seat-tokens.ts';
+import type { Workshops } from '../workshops/workshops.ts';
+import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
+import type { Origins } from './origins.ts';
+
+export interface RouterDeps {
+  readonly workshops: Workshops;
+  readonly join: Join;
+  readonly people: People;
+  readonly seatTokens: SeatTokens;
+  readonly origins: Origins;
+  readonly health: () => Promise<Health>;
+  /** Open WebSockets of the gateway. */
+  readonly connections: () => number;
+  readonly now: () => number;
+}
+
+/** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
+export function createRouter(deps: RouterDeps) {
+  const { workshops, join, people, seatTokens, origins } = deps;
+  const identify = identifyCaller(deps);
+  const guesses = createAttempts({ burst: 30, perMinute: 30, now: deps.now });
+
+  const base = implement(api).$context<RequestContext>();
+  const os = base.use(async ({ context, procedure, next }, input) =>
+    next({ context: { caller: await identify(procedure['~orpc'], context, input) } }),
+  );
+
+  /** Only wrong codes count, so a whole class behind one address comes in at once. */
+  const guessing = async <T>({ address }: RequestContext, work: () => Promise<T>): Promise<T> => {
+    const key = addressKey(address);
+    guesses.check(key);
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof PublicError && error.code === 'unknown_code') guesses.count(key);
+      throw error;
+    }
+  };
+
+  const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
+    ...(await seatTokens.issue(claim)),
+    endpoint: `${origins.reachedAt(context.headers)}/debug/proxy/${claim.workshop.id}`,
+    seat: claim.seat,
+    odehash: claim.odehash,
+    name: claim.name,
+    returning: claim.returning,
+    workshop: claim.workshop,
+  });
+
+  const settled = async (
+    owner: string,
+    workshop: WorkshopDetails,
+    { closing }: RequestContext,
+    signal: AbortSignal | undefined,
+  ): Promise<WorkshopDetails> => {
+    try {
+      return await workshops.settled(owner, workshop.id, anySignal(signal, closing));
+    } catch (error) {
+      if (!closing.aborted) throw error;
+      throw new PublicError(
+        'unavailable',
+        'The server restarts. The workshop goes on starting; look at it again in a few seconds.',
+        { retryAfterSeconds: 5, cause: error },
+      );
+    }
+  };
+
+  return os.router({
+    health: os.health.handler(async ({ context }) => {
+      const health = await deps.health();
+      if (!health.database.ok) context.answer.status = 503;
+      return health;
+    }),
+
+    join: {
+      join: os.join.join.handler(async ({ input, context }) =>
+        session(await guessing(context, () => join.join(input)), context),
+      ),
+      info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
+      renew: os.join.renew.handler(async ({ context }) => {
+        const { workshopId, odehash } = claimsOf(context);
+        const claim = await join.claimOf(workshopId, odehash);
+        if (!claim) {
+          throw new PublicError(
+            'removed',
+            'This seat is not yours any more: the workshop has ended, or the instructor gave the seat back.',
+          );
+        }
+        return session(claim, context);
+      }),
+    },
+
+    workshops: {
+      list: os.workshops.list.handler(async ({ context }) => ({
+        workshops: await workshops.list(personOf(context).userId),
+      })),
+      create: os.workshops.create.handler(async ({ input: { query, body }, context, signal }) => {
+        const owner = personOf(context).userId;
+        const wait = query.wait === 'ready';
+        // Who waits for seats wants them started, unless they say otherwise.
+        const start = body.start ?? wait;
+        const made = await workshops.create(owner, { ...body, start });
+        if (!start) return { status: 201, body: made };
+        if (!wait) return { status: 202, body: made };
+        return { status: 201, body: await settled(owner, made, context, signal) };
+      }),
+      show: os.workshops.show.handler(({ input, context }) =>
+        workshops.show(personOf(context).userId, input.id),
+      ),
+      start: os.workshops.start.handler(async ({ input: { params, query }, context, signal }) => {
+        const owner = personOf(context).userId;
+        const started = await workshops.start(owner, params.id);
+        if (query.wait !== 'ready') return { status: 202, body: started };
+        return { status: 200, body: await settled(owner, started, context, signal) };
+      }),
+      stop: os.workshops.stop.handler(({ input, context }) =>
+        workshops.stop(personOf(context).userId, input.id),
+      ),
+      extend: os.workshops.extend.handler(({ input, context }) =>
+        workshops.extend(personOf(context).userId, input.id, input.minutes),
+      ),
+      delete: os.workshops.delete.handler(async ({ input, context }) => {
+        await workshops.delete(personOf(context).userId, input.id);
+        return { id: input.id };
+      }),
+      events: os.workshops.events.handler(async ({ input, context, signal, lastEventId }) => {
+        const owner = personOf(context).userId;
+        // Asked before the stream begins, while the answer can still be an error.
+        await workshops.show(owner, input.id);
+        const ends = anySignal(signal, context.closing);
+        return numbered(workshops.events(owner, input.id, revisionOf(lastEventId), ends));
+      }),
+      restartSeat: os.workshops.restartSeat.handler(({ input, context }) =>
+        workshops.restartSeat(personOf(context).userId, input.id, input.seat),
+      ),
+      resetSeat: os.workshops.resetSeat.handler(({ input, context }) =>
+        workshops.resetSeat(personOf(context).userId, input.id, input.seat),
+      ),
+    },
+
+    account: {
+      me: os.account.me.handler(({ context }) => people.account(personOf(context))),
+      update: os.account.update.handler(({ input, context }) =>
+        people.updateAccount(personOf(context), input),
+      ),
+    },
+
+    tokens: {
+      list: os.tokens.list.handler(async ({ context }) => ({
+        tokens: await people.tokens.list(personOf(context).userId),
+      })),
+      create: os.tokens.create.handler(({ input, context }) =>
+        people.tokens.create(personOf(context).userId, input.name),
+      ),
+      revoke: os.tokens.revoke.handler(async ({ input, context }) => {
+        await people.tokens.revoke(personOf(context).userId, input.id);
+        return input;
+      }),
+    },
+
+    admin: {
+      overview: os.admin.overview.handler(
+        async (): Promise<AdminOverview> => ({
+          ...(await workshops.overview()),
+          connections: deps.connections(),
+          health: await deps.health(),
+        }),
+      ),
+    },
+  });
+}
+
+export type AppRouter = ReturnType<typeof createRouter>;
+
+async function* numbered(events: ReturnType<Workshops['events']>) {
+  for await (const { id, event } of events) yield withEventMeta(event, { id: String(id) });
+}
+
+/** An id that is not one of ours asks for everything. */
+function revisionOf(lastEventId: string | undefined): number | undefined {
+  return lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : undefined;
+}
+
+function anySignal(signal: AbortSignal | undefined, closing: AbortSignal): AbortSignal {
+  return signal ? AbortSignal.any([signal, closing]) : closing;
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { PublicError } from '@clarateach/contract/errors';
+import { errorAnswer } from './http/errors.ts';
+
+const HEADERS_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 65_000;
+
+export interface Handlers {
+  readonly request: RequestListener;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+/** A port that is held from the first moment of a start, and answers 503 until there is more to say. */
+export interface Listener {
+  readonly server: Server;
+  readonly port: number;
+  /** From now on these answer. */
+  serve(handlers: Handlers): void;
+  /** Takes no new connections, and ends those that are idle. */
+  stopAccepting(): void;
+  /** Resolves when every connection has ended; breaks those that last longer than `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Throws with one clear line when the port cannot be had. */
+export async function listen(host: string, port: number): Promise<Listener> {
+  let handlers: Handlers = {
+    request: (_request, response) => {
+      const { status, headers, body } = errorAnswer(
+        new PublicError('unavailable', 'The server is starting. Try again in a second.', {
+          retryAfterSeconds: 1,
+        }),
+        randomUUID(),
+      );
+      response.writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' });
+      response.end(JSON.stringify(body));
+    },
+    upgrade: (_request, socket) => {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n');
+    },
+  };
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS });
+  server.on('request', (request, response) => handlers.request(request, response));
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    handlers.upgrade(request, socket, head);
+  });
+  server.listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new Error(whyNot(cause as NodeJS.ErrnoException, host, port), { cause });
+  }
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The listener has no port.');
+  let closed: Promise<unknown> | undefined;
+  const stopAccepting = () => {
+    closed ??= once(server, 'close');
+    server.close();
+    server.closeIdleConnections();
+  };
+  return {
+    server,
+    port: address.port,
+    serve(next) {
+      handlers = next;
+    },
+    stopAccepting,
+    async close(graceMs) {
+      stopAccepting();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function whyNot({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} on ${host} is in use by another program. Stop that program, or choose another port with --port or PORT.`;
+    case 'EACCES':
+      return `Port ${port} is not for ordinary users. Choose a port of 1024 or more with --port or PORT.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `This machine has no address ${host} to listen on. Set HOST to one that it has, such as 127.0.0.1 or 0.0.0.0.`;
+    default:
+      return `The server cannot listen on ${host}, port ${port}: ${message}.`;
+  }
+}

@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { SeatId } from '@clarateach/contract/ids';
+import { createGateway } from '@clarateach/gateway/gateway';
+import type { GatewayEvent } from '@clarateach/gateway/ports';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Config } from './config.ts';
+import { takeDataDirectory } from './data-directory.ts';
+import { createHealth } from './health.ts';
+import { createHttp, type LogDestination, mountApp } from './http/app.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createOrigins } from './http/origins.ts';
+import { createJoin } from './join/join.ts';
+import { listen } from './listener.ts';
+import { createPeople } from './people/people.ts';
+import { createReconciler } from './reconciler/reconciler.ts';
+import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
+import { createSeatRoutes } from './seat-routes.ts';
+import { installationId, migrate, openDatabase } from './store/database.ts';
+import { installationSecret } from './tokens/installation-secret.ts';
+import { createSealing } from './tokens/sealing.ts';
+import { createSeatTokens } from './tokens/seat-tokens.ts';
+import { openSigningKeys } from './tokens/signing-keys.ts';
+import { createChanges } from './workshops/changes.ts';
+import { createViews } from './workshops/view.ts';
+import { createWorkshops } from './workshops/workshops.ts';
+
+const SERVER_DIRECTORY = join(import.meta.dirname, '..');
+const WEB_DIRECTORY = join(SERVER_DIRECTORY, '..', 'web', 'dist');
+/** Requests under way at the end get so long to finish. */
+const DRAIN_MS = 2_000;
+const API_KEY_PURPOSE = 'workshop-api-key';
+
+export interface Overrides {
+  /** Runtimes instead of this machine's; the first is the default one. Whoever gives them closes them. */
+  readonly providers?: Runtimes;
+  /** What runs at the end: `stop-seats` keeps only files, for the next start; `leave-seats` (the default) all. */
+  readonly atEnd?: 'stop-seats' | 'leave-seats';
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  readonly log?: LogDestination;
+  readonly webDirectory?: string;
+}
+
+export interface RunningServer {
+  /** The origin that people are told. */
+  readonly url: string;
+  readonly port: number;
+  /** Signs in once; present until an admin has a password. */
+  readonly signInUrl?: string;
+  /** Ends everything, in order; a second call waits for the same end. */
+  close(): Promise<void>;
+}
+
+/**
+ * The whole server in this process. Throws an error whose message is for people when it cannot
+ * start, and then leaves nothing behind but what was there.
+ */
+export async function createServer(config: Config, overrides: Overrides = {}): Promise<RunningServer> {
+  const { clock: now = Date.now, log: destination = process.stderr } = overrides;
+  // What is put here ends in the reverse order.
+  await using starting = new AsyncDisposableStack();
+
+  // A second server on one directory is told so; if the directory is new, a busy port must not leave it behind.
+  const known = existsSync(config.dataDirectory);
+  if (known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
+  const listener = starting.adopt(await listen(config.host, config.port), (each) => each.close(DRAIN_MS));
+  if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
+
+  const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
+  const origins = createOrigins(publicUrl, config.corsOrigins);
+  let answer: Parameters<typeof listener.serve>[0]['request'] = () => {};
+  const app = createHttp({
+    config,
+    server: listener.server,
+    onListener: (next) => {
+      answer = next;
+    },
+    log: destination,
+  });
+  const { log } = app;
+  const onError = (error: unknown) => log.error({ err: error }, 'failed beside the requests');
+
+  const sealing = createSealing(await installationSecret(config.secret));
+  const { database: location } = config;
+  const database = starting.adopt(
+    openDatabase(location.kind === 'sqlite' ? { ...location, access: 'serve' } : location, (error) =>
+      log.warn({ err: error }, 'lost a connection to the database'),
+    ),
+    (each) => each.close(),
+  );
+  for (const name of await migrate(database)) log.info({ migration: name }, 'migrated the database');
+  const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
+    each.close(),
+  );
+  const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
+
+  const runtimes = overrides.providers ?? (await ownRuntimes());
+  if (overrides.atEnd === 'stop-seats') {
+    starting.defer(() =>
+      stopSeats(runtimes, (error) => log.error({ err: error }, 'a seat could not be stopped')),
+    );
+  }
+
+  const metrics = createMetrics();
+  const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
+  const workshops = createWorkshops({
+    database,
+    changes,
+    views: createViews(publicUrl),
+    now,
+    seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
+    runtimes: [...runtimes.keys()],
+  });
+  const reconciler = starting.adopt(
+    createReconciler({
+      database,
+      changes,
+      providers: runtimes,
+      server: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      now,
+      spec: (work) =>
+        seatSpec(work, {
+          open: (sealed) => sealing.open(API_KEY_PURPOSE, sealed),
+          limits: DEFAULT_LIMITS,
+        }),
+      onStep: (step, id, failure) => {
+        metrics.reconcilerStep(step, failure?.kind ?? 'ok');
+        if (failure) log.warn({ ...named(id), step, failure }, 'a seat failed');
+        else log.info({ ...named(id), step }, 'took a step for a seat');
+      },
+      onError: (error, id) => log.error({ err: error, ...named(id) }, 'a seat could not be looked after'),
+      onSuperviseError: onError,
+    }),
+    (each) => each.close(),
+  );
+
+  const gateway = createGateway({
+    routes,
+    keys: keys.publicKeys,
+    allowedOrigins: (origin, request) => origins.allows(origin, request.headers),
+    previews: {
+      domain: origins.domain,
+      scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
+      secret: sealing.derive('previews'),
+    },
+    clock: now,
+    onEvent: (event) => logGateway(log, event),
+  });
+  const closing = new AbortController();
+  starting.defer(async () => {
+    listener.stopAccepting();
+    closing.abort();
+    await gateway.close();
+    await listener.close(DRAIN_MS);
+  });
+
+  const version = serverVersion();
+  await mountApp(app, {
+    origins,
+    workshops,
+    join: createJoin({ database, changes, now }),
+    people,
+    seatTokens: createSeatTokens({ keys, now, vmIp: '' }),
+    jwks: keys.jwks,
+    metrics,
+    metricSources: { overview: () => workshops.overview(), gateway },
+    health: createHealth({ database, runtimes, version, now }),
+    version,
+    webDirectory: overrides.webDirectory ?? WEB_DIRECTORY,
+    closing: closing.signal,
+    now,
+  });
+  await routes.load();
+  const signInUrl = (await people.needsFirstSignIn()) ? await people.signInLink() : undefined;
+
+  listener.serve({
+    request: (request, response) =>
+      gateway.handles(request) ? gateway.request(request, response) : answer(request, response),
+    upgrade: (request, socket, head) => {
+      if (gateway.handles(request)) gateway.upgrade(request, socket, head);
+      else socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    },
+  });
+  reconciler.start();
+  log.info({ url: publicUrl, host: config.host, port: listener.port, version }, 'the server is ready');
+
+  const running = starting.move();
+  let ended: Promise<void> | undefined;
+  return {
+    url: publicUrl,
+    port: listener.port,
+    ...(signInUrl === undefined ? {} : { signInUrl }),
+    close() {
+      ended ??= running.disposeAsync();
+      return ended;
+    },
+  };
+
+  async function ownRuntimes(): Promise<Runtimes> {
+    const opened = await openRuntimes({
+      choice: config.runtime,
+      dataDirectory: config.dataDirectory,
+      installation: await installationId(database),
+    });
+    for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
+    log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);
+    return opened.runtimes;
+  }
+}
+
+function named({ workshop, seat }: SeatId): { readonly workshop: string; readonly seat: number } {
+  return { workshop, seat };
+}
+
+function logGateway(log: FastifyBaseLogger, event: GatewayEvent): void {
+  const { id, ...rest } = event;
+  const fields = { ...(id ? named(id) : {}), ...rest };
+  if (event.type !== 'refused') log.info(fields, 'a seat connection');
+  else if (event.status >= 500) log.warn({ ...fields, err: event.cause }, 'the gateway refused a request');
+  else log.info(fields, 'the gateway refused a request');
+}
+
+function serverVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(SERVER_DIRECTORY, 'package.json'), 'utf8'));
+  return String((manifest as { version: unknown }).version);
+}

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import type { Health } from '@clarateach/contract/health';
+import { type SeatId, seatName } from '@clarateach/contract/ids';
+import type { RuntimeName } from '@clarateach/contract/runtime';
+import type { SeatProvider } from '@clarateach/seats/provider';
+import { dockerProvider } from '@clarateach/seats/providers/docker';
+import { probeDocker } from '@clarateach/seats/providers/docker/probe';
+import { localProvider } from '@clarateach/seats/providers/local';
+import type { RuntimeChoice } from './config.ts';
+import { limiter } from './reconciler/limiter.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+/** The seats' image, as `clarateach image build` names it. */
+const SEAT_IMAGE = 'clarateach-workspace:latest';
+const STOPS_AT_ONCE = 10;
+const HEALTH_MS = 5_000;
+
+/** The providers of this server; the first is for workshops that name no runtime. */
+export type Runtimes = ReadonlyMap<RuntimeName, SeatProvider>;
+
+/** Opens the chosen runtime, and says in one sentence which and why. */
+export async function openRuntimes(options: {
+  readonly choice: RuntimeChoice;
+  readonly dataDirectory: string;
+  readonly installation: string;
+}): Promise<{ readonly runtimes: Runtimes; readonly why: string }> {
+  const { choice } = options;
+  if (choice.kind === 'fixed' && choice.name === 'local') {
+    return { runtimes: new Map([['local', await local(options)]]), why: 'Seats run locally, as asked for.' };
+  }
+  const docker = await probeDocker();
+  if (docker.ok) {
+    const provider = await dockerProvider({ image: SEAT_IMAGE, installation: options.installation });
+    const why = choice.kind === 'fixed' ? 'as asked for' : 'because its engine works';
+    return {
+      runtimes: new Map([['docker', provider]]),
+      why: `Seats run in Docker, ${why} (${docker.note}).`,
+    };
+  }
+  if (choice.kind === 'fixed') {
+    throw new Error(`RUNTIME is ${choice.name}, but seats cannot run in Docker here. ${docker.note}`);
+  }
+  return {
+    runtimes: new Map([['local', await local(options)]]),
+    why: `Seats run locally, because there is no usable Docker. ${docker.note}`,
+  };
+}
+
+function local({ dataDirectory }: { readonly dataDirectory: string }): Promise<SeatProvider> {
+  return localProvider({
+    root: join(dataDirectory, 'seats'),
+    toolsDirectory: join(ROOT, 'images', 'workspace', 'tools'),
+    workspaceBundle: join(ROOT, 'apps', 'workspace', 'dist'),
+  });
+}
+
+/** Whether each runtime answers, within five seconds. */
+export async function runtimeHealth(runtimes: Runtimes): Promise<Health['runtimes']> {
+  return Promise.all(
+    [...runtimes.values()].map(async (provider) => {
+      try {
+        await provider.list(AbortSignal.timeout(HEALTH_MS));
+        return { ...provider.info, ok: true };
+      } catch {
+        return { ...provider.info, ok: false };
+      }
+    }),
+  );
+}
+
+/** Ends what runs of every seat; files stay, and the next start brings the seats back. */
+export async function stopSeats(
+  runtimes: Runtimes,
+  onError: (error: unknown, seat: SeatId | undefined) => void,
+): Promise<void> {
+  const { signal } = new AbortController();
+  await Promise.all(
+    [...runtimes.values()].map(async (provider) => {
+      const limited = limiter(STOPS_AT_ONCE);
+      const seats = await provider.list(signal).catch((error): readonly SeatId[] => {
+        onError(error, undefined);
+        return [];
+      });
+      await Promise.all(
+        seats.map((seat) =>
+          limited(() => provider.stop(seat, signal)).catch((error) =>
+            onError(new Error(`${seatName(seat)} could not be stopped.`, { cause: error }), seat),
+          ),
+        ),
+      );
+    }),
+  );
+}

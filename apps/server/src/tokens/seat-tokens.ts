@@ -1,0 +1,132 @@
+import { type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { PublicError } from '@clarateach/contract/errors';
+import { type Odehash, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import {
+  type SeatClaims,
+  seatClaims,
+  TOKEN_AUDIENCE,
+  TOKEN_ISSUER,
+  TOKEN_LIFETIME_SECONDS,
+  TOKEN_RENEWAL_SECONDS,
+} from '@clarateach/contract/token';
+import type { SigningKeys } from './signing-keys.ts';
+
+const SKEW_SECONDS = 30;
+const MAX_TOKEN_LENGTH = 8192;
+const TOKEN = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+
+/** Whom a token is for. */
+export interface TokenSubject {
+  readonly workshop: { readonly id: WorkshopId };
+  readonly seat: number;
+  readonly odehash: Odehash;
+}
+
+export interface SeatTokens {
+  /**
+   * RS256, good for two hours. A signature costs about half a millisecond of a core; it is made
+   * beside the main thread, so a class that joins at once keeps all cores busy.
+   */
+  issue(subject: TokenSubject): Promise<{ readonly token: string; readonly expiresAt: string }>;
+  /**
+   * The claims of a genuine token that is in time or expired less than a day ago. Throws
+   * `unauthenticated`. Whether its learner still holds the seat is asked elsewhere.
+   */
+  verifyForRenewal(token: string): SeatClaims;
+}
+
+export function createSeatTokens(deps: {
+  readonly keys: SigningKeys;
+  readonly now: () => number;
+  /** Address of the machine that has the seats; empty where server and seats share one. */
+  readonly vmIp: string;
+}): SeatTokens {
+  const { keys, now } = deps;
+  return {
+    async issue({ workshop, seat, odehash }) {
+      const { kid, privateKey } = keys.signer();
+      const iat = Math.floor(now() / 1000);
+      const exp = iat + TOKEN_LIFETIME_SECONDS;
+      const claims: SeatClaims = {
+        iss: TOKEN_ISSUER,
+        aud: TOKEN_AUDIENCE,
+        jti: randomUUID(),
+        iat,
+        exp,
+        workshopId: workshop.id,
+        seat,
+        odehash,
+        containerId: seatName({ workshop: workshop.id, seat }),
+        vmIp: deps.vmIp,
+      };
+      const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
+      const signature = await signed(content, privateKey);
+      return {
+        token: `${content}.${signature.toString('base64url')}`,
+        expiresAt: new Date(exp * 1000).toISOString(),
+      };
+    },
+
+    verifyForRenewal(token) {
+      const claims = genuineClaims(token, keys);
+      if (claims === undefined) throw refused();
+      const seconds = now() / 1000;
+      if (claims.iat > seconds + SKEW_SECONDS) throw refused();
+      if (claims.exp + TOKEN_RENEWAL_SECONDS <= seconds) {
+        throw new PublicError(
+          'unauthenticated',
+          'This seat was left more than a day ago. Join again with the code and your return code; the seat is the same.',
+        );
+      }
+      return claims;
+    },
+  };
+}
+
+function genuineClaims(token: string, keys: SigningKeys): SeatClaims | undefined {
+  if (token.length > MAX_TOKEN_LENGTH) return undefined;
+  const [, head, body, signature] = TOKEN.exec(token) ?? [];
+  if (head === undefined || body === undefined || signature === undefined) return undefined;
+  const header = decode(head) as { alg?: unknown; kid?: unknown; crit?: unknown } | undefined;
+  // The algorithm is ours to choose: a header that names another is a forgery.
+  if (header?.alg !== 'RS256' || typeof header.kid !== 'string' || header.crit !== undefined)
+    return undefined;
+  const key = keys.publicKeys.find(header.kid);
+  if (!key) return undefined;
+  const genuine = verify(
+    'RSA-SHA256',
+    Buffer.from(`${head}.${body}`),
+    key,
+    Buffer.from(signature, 'base64url'),
+  );
+  if (!genuine) return undefined;
+  const claims = seatClaims.safeParse(decode(body));
+  return claims.success ? claims.data : undefined;
+}
+
+function refused(): PublicError {
+  return new PublicError(
+    'unauthenticated',
+    'This is not a valid seat token. Join again with the code and your return code.',
+  );
+}
+
+function signed(content: string, key: KeyObject): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    sign('RSA-SHA256', Buffer.from(content), key, (error, signature) =>
+      error ? reject(error) : resolve(signature),
+    );
+  });
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function decode(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

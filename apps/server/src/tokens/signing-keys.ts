@@ -1,0 +1,194 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+  type webcrypto,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { TOKEN_LIFETIME_SECONDS, TOKEN_RENEWAL_SECONDS } from '@clarateach/contract/token';
+import type { PublicKeys } from '@clarateach/gateway/ports';
+import { type Database, isUniqueViolation } from '../store/database.ts';
+import type { SigningKeysTable } from '../store/people-schema.ts';
+import { SealBroken, type Sealing } from './sealing.ts';
+
+const MODULUS_BITS = 2048;
+const REFRESH_MS = 60_000;
+/** A new key signs only once every server and verifier has had time to hear of it. */
+const SIGNS_AFTER_MS = 3 * REFRESH_MS;
+/** An old key is honoured until its last token can no longer be renewed. */
+const OVERLAP_MS = (TOKEN_LIFETIME_SECONDS + TOKEN_RENEWAL_SECONDS) * 1000 + REFRESH_MS;
+const ROTATE_AFTER_MS = 30 * 24 * 60 * 60 * 1000;
+/** Tokens of unknown keys come from attackers too, so they cannot ask for more looks than this. */
+const UNKNOWN_KID_LOOK_MS = 1_000;
+const PURPOSE = 'signing-key';
+
+const generate = promisify(generateKeyPair);
+
+/** RFC 7517. */
+export type Jwk = webcrypto.JsonWebKey & { readonly kid: string };
+export interface Jwks {
+  readonly keys: readonly Jwk[];
+}
+
+/**
+ * The key pairs of seat tokens, kept in the database so that all servers on it share them. Private
+ * keys are sealed. One is made at the first start and another every 30 days.
+ */
+export interface SigningKeys {
+  readonly publicKeys: PublicKeys;
+  /** What verifiers elsewhere fetch: every key whose tokens are still honoured. */
+  jwks(): Jwks;
+  signer(): { readonly kid: string; readonly privateKey: KeyObject };
+  /** Makes a new key, which signs three minutes later. The old one is honoured for as long as its tokens last. */
+  rotate(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface LoadedKey {
+  readonly row: SigningKeysTable;
+  readonly publicKey: KeyObject;
+  readonly jwk: Jwk;
+}
+
+/** Throws with one clear line when the keys were sealed with another secret. */
+export async function openSigningKeys(deps: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly now: () => number;
+  readonly onError: (error: unknown) => void;
+}): Promise<SigningKeys> {
+  const { database, sealing, now } = deps;
+  let keys: readonly LoadedKey[] = [];
+  let signer: { readonly kid: string; readonly privateKey: KeyObject } | undefined;
+  let lookedAt = now();
+  let looking: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const rows = await database.db
+      .selectFrom('signingKeys')
+      .selectAll()
+      .where((eb) => eb.or([eb('verifiesUntil', 'is', null), eb('verifiesUntil', '>', now())]))
+      .orderBy('generation', 'desc')
+      .execute();
+    const known = new Map(keys.map((key) => [key.row.kid, key]));
+    keys = rows.map((row) => {
+      const old = known.get(row.kid);
+      return old ? { ...old, row } : load(row);
+    });
+    chooseSigner();
+  };
+
+  const chooseSigner = (): void => {
+    const newest = keys.find(({ row }) => row.signsFrom <= now())?.row;
+    if (!newest || newest.kid === signer?.kid) return;
+    signer = { kid: newest.kid, privateKey: openPrivateKey(newest, sealing) };
+  };
+
+  const insert = async (after: SigningKeysTable | undefined): Promise<void> => {
+    const { publicKey, privateKey } = await generate('rsa', { modulusLength: MODULUS_BITS });
+    const createdAt = now();
+    const signsFrom = after ? createdAt + SIGNS_AFTER_MS : createdAt;
+    const row: SigningKeysTable = {
+      kid: randomBytes(12).toString('base64url'),
+      generation: (after?.generation ?? 0) + 1,
+      publicKey: JSON.stringify(publicKey.export({ format: 'jwk' })),
+      privateKeySealed: sealing.seal(PURPOSE, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+      createdAt,
+      signsFrom,
+      verifiesUntil: null,
+    };
+    try {
+      await database.transaction(async (trx) => {
+        await trx.insertInto('signingKeys').values(row).execute();
+        await trx
+          .updateTable('signingKeys')
+          .set({ verifiesUntil: signsFrom + OVERLAP_MS })
+          .where('generation', '<', row.generation)
+          .where('verifiesUntil', 'is', null)
+          .execute();
+        await trx.deleteFrom('signingKeys').where('verifiesUntil', '<', createdAt).execute();
+      });
+    } catch (error) {
+      // Another server was first with this generation; its key is as good.
+      if (!isUniqueViolation(error)) throw error;
+    }
+  };
+
+  const rotate = async (): Promise<void> => {
+    await read();
+    await insert(keys[0]?.row);
+    await read();
+  };
+
+  const refresh = async (): Promise<void> => {
+    await read();
+    const newest = keys[0]?.row;
+    if (newest && newest.createdAt + ROTATE_AFTER_MS < now()) await rotate();
+  };
+
+  const look = (): void => {
+    lookedAt = now();
+    looking ??= refresh()
+      .catch(deps.onError)
+      .finally(() => {
+        looking = undefined;
+      });
+  };
+
+  await read();
+  if (keys.length === 0) {
+    await insert(undefined);
+    await read();
+  }
+  const timer = setInterval(look, REFRESH_MS).unref();
+
+  return {
+    publicKeys: {
+      find(kid) {
+        const found = keys.find(({ row }) => row.kid === kid);
+        if (found && (found.row.verifiesUntil ?? Number.POSITIVE_INFINITY) > now()) return found.publicKey;
+        if (!found && now() - lookedAt >= UNKNOWN_KID_LOOK_MS) look();
+        return undefined;
+      },
+    },
+    jwks: () => ({
+      keys: keys
+        .filter(({ row }) => (row.verifiesUntil ?? Number.POSITIVE_INFINITY) > now())
+        .map(({ jwk }) => jwk),
+    }),
+    signer() {
+      chooseSigner();
+      if (!signer) throw new Error('There is no key to sign with.');
+      return signer;
+    },
+    rotate,
+    async close() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+function load(row: SigningKeysTable): LoadedKey {
+  const jwk = JSON.parse(row.publicKey) as webcrypto.JsonWebKey;
+  return {
+    row,
+    publicKey: createPublicKey({ key: jwk, format: 'jwk' }),
+    jwk: { ...jwk, kid: row.kid, alg: 'RS256', use: 'sig' },
+  };
+}
+
+function openPrivateKey(row: SigningKeysTable, sealing: Sealing): KeyObject {
+  try {
+    return createPrivateKey(sealing.open(PURPOSE, row.privateKeySealed));
+  } catch (cause) {
+    if (!(cause instanceof SealBroken)) throw cause;
+    throw new Error(
+      'WORKSPACE_TOKEN_SECRET (or secret.key in DATA_DIR) is not the secret that this database was made with, ' +
+        'so its sealed keys cannot be read. Start with the original secret. Nothing was changed.',
+      { cause },
+    );
+  }
+}
