@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { runCli } from '../testing/run-cli.ts';
+
+describe("commands on the server's own data", () => {
+  let data: string;
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), 'operator-'));
+  });
+  afterEach(() => rm(data, { recursive: true }));
+
+  const cli = (...args: string[]) => runCli([...args, '--data', data]);
+
+  it('migrates the database once', async () => {
+    const first = await cli('db', 'migrate', '--json');
+    assert.equal(first.code, 0, first.stderr);
+    assert.notDeepEqual(JSON.parse(first.stdout), { migrations: [] });
+    const second = await cli('db', 'migrate', '--json');
+    assert.deepEqual(JSON.parse(second.stdout), { migrations: [] });
+  });
+
+  it('makes an API token without any other credential, and prints it alone', async () => {
+    const { code, stdout, stderr } = await cli('token', 'create', 'laptop');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^ctk_[\w-]{20,}\n$/);
+  });
+
+  it('makes no token for somebody who has no account', async () => {
+    const { code, stderr } = await cli('token', 'create', 'laptop', '--user', 'nobody@example.org');
+    assert.equal(code, 1);
+    assert.match(stderr, /Nobody has the e-mail address nobody@example\.org/);
+  });
+
+  it('prints a sign-in link under the address that is given', async () => {
+    const { code, stdout, stderr } = await cli('sign-in-link', '--url', 'https://teach.example.org');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^https:\/\/teach\.example\.org\/\S+\n$/);
+  });
+
+  it('leaves a damaged database as it is and says so', async () => {
+    await writeFile(
+      join(data, 'clarateach.db'),
+      'this is no database, but it is long enough to be read as one. '.repeat(50),
+    );
+    const { code, stderr } = await cli('token', 'create', 'laptop');
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot be opened: .*Nothing was changed/);
+  });
+
+  it('names the setting that is wrong', async () => {
+    const { code, stderr } = await runCli(['db', 'migrate', '--data', data], {
+      env: { DATABASE_URL: 'mysql://localhost/x' },
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, /DATABASE_URL begins with mysql:/);
+  });
+});

@@ -1,0 +1,46 @@
+import { Command } from 'commander';
+import { dbCommand } from './commands/db.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { imageCommand } from './commands/image.ts';
+import { serverCommand } from './commands/server.ts';
+import { signInLinkCommand } from './commands/sign-in-link.ts';
+import { testCommand } from './commands/test.ts';
+import { tokenCommand } from './commands/token.ts';
+import { upCommand } from './commands/up.ts';
+import { versionCommand } from './commands/version.ts';
+import { workshopCommand } from './commands/workshop.ts';
+import { type Output, terminalOutput } from './output.ts';
+
+export function createProgram(output: Output): Command {
+  const program = new Command('clarateach')
+    .description('Hands-on live workshops: one join code, an isolated Linux workspace for every learner.')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(clarateach --help lists the commands)');
+  program
+    .addCommand(upCommand(output))
+    .addCommand(serverCommand(output))
+    .addCommand(workshopCommand(output))
+    .addCommand(tokenCommand(output))
+    .addCommand(signInLinkCommand(output))
+    .addCommand(dbCommand(output))
+    .addCommand(imageCommand(output))
+    .addCommand(doctorCommand(output))
+    .addCommand(testCommand())
+    .addCommand(versionCommand(output));
+  for (const command of withAllBelow(program)) command.exitOverride();
+  return program;
+}
+
+/** The names of the commands, and of the commands below each. */
+export function commandTree(): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    createProgram(terminalOutput).commands.map((command) => [
+      command.name(),
+      new Set(command.commands.map((each) => each.name())),
+    ]),
+  );
+}
+
+function withAllBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withAllBelow)];
+}

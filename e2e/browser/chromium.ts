@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const CHROMIUM = '/usr/bin/chromium';
+/** The runner says where pictures are kept. */
+const ARTIFACTS = join(process.env.CLARATEACH_ARTIFACTS ?? join(import.meta.dirname, '../artifacts'), 'screenshots');
+
+/** Why no browser test can run here; undefined when they can. */
+export const noBrowser = existsSync(CHROMIUM) ? undefined : `NOT RUN: ${CHROMIUM} is not installed`;
+
+/** People at their own machines: one browser, a separate profile each. */
+export interface Room {
+  /** A new person's browser. */
+  person(size?: { width: number; height: number }): Promise<{ page: Page; context: BrowserContext }>;
+  /** Keeps a picture of what the person sees, in the order they are taken. */
+  picture(page: Page, name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openRoom(story: string): Promise<Room> {
+  const browser: Browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  await mkdir(ARTIFACTS, { recursive: true });
+  let taken = 0;
+  return {
+    async person(size = { width: 1280, height: 720 }) {
+      const context = await browser.newContext({
+        viewport: size,
+        permissions: ['clipboard-read', 'clipboard-write'],
+        acceptDownloads: true,
+      });
+      context.setDefaultTimeout(30_000);
+      return { context, page: await context.newPage() };
+    },
+    async picture(page, name) {
+      taken += 1;
+      const number = String(taken).padStart(2, '0');
+      await page.screenshot({ path: join(ARTIFACTS, `${story}-${number}-${name}.png`) });
+    },
+    close: () => browser.close(),
+  };
+}

@@ -1,0 +1,51 @@
+import { glob } from 'node:fs/promises';
+
+/** Tests that run together. A file belongs to the first group that claims it. */
+export interface Group {
+  readonly name: string;
+  readonly claims: (file: string) => boolean;
+  /** Files that run at once. */
+  readonly concurrency: number;
+  readonly timeoutMinutes: number;
+}
+
+const under =
+  (...directories: string[]) =>
+  (file: string) =>
+    directories.some((directory) => file.startsWith(`${directory}/`));
+
+const runtimes = (file: string) => file.includes('/src/providers/') || under('images')(file);
+
+/** In the order they run: cheap and wide first, so that a plain mistake shows early. */
+export const GROUPS: readonly Group[] = [
+  {
+    name: 'packages',
+    claims: (file) => under('packages', 'apps/web')(file) && !runtimes(file),
+    concurrency: 2,
+    timeoutMinutes: 5,
+  },
+  { name: 'workspace', claims: under('apps/workspace'), concurrency: 1, timeoutMinutes: 6 },
+  { name: 'server', claims: under('apps/server'), concurrency: 1, timeoutMinutes: 8 },
+  { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
+  { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
+  { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },
+];
+
+/** Every test file whose path holds one of the patterns, by group, in the order to run them. */
+export async function collectTests(
+  root: string,
+  patterns: readonly string[],
+): Promise<readonly { group: Group; files: readonly string[] }[]> {
+  const files: string[] = [];
+  const found = glob('{packages,apps,images,e2e,bench}/**/*.test.ts', {
+    cwd: root,
+    exclude: (path) => /(^|\/)(node_modules|dist|artifacts)(\/|$)/.test(path),
+  });
+  for await (const file of found) {
+    if (patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))) files.push(file);
+  }
+  files.sort();
+  return GROUPS.map((group) => ({ group, files: files.filter((file) => group.claims(file)) })).filter(
+    (each) => each.files.length > 0,
+  );
+}
