@@ -5,7 +5,10 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 
 const CHROMIUM = '/usr/bin/chromium';
 /** The runner says where pictures are kept. */
-const ARTIFACTS = join(process.env.CLARATEACH_ARTIFACTS ?? join(import.meta.dirname, '../artifacts'), 'screenshots');
+const ARTIFACTS = join(
+  process.env.CLARATEACH_ARTIFACTS ?? join(import.meta.dirname, '../artifacts'),
+  'screenshots',
+);
 
 /** Why no browser test can run here; undefined when they can. */
 export const noBrowser = existsSync(CHROMIUM) ? undefined : `NOT RUN: ${CHROMIUM} is not installed`;

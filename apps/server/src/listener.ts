@@ -7,6 +7,9 @@ import { errorAnswer } from './http/errors.ts';
 
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
+/** An upload of a gigabyte over a slow line takes its time. */
+const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
+const SWEEP_MS = 20;
 
 export interface Handlers {
   readonly request: RequestListener;
@@ -42,7 +45,13 @@ export async function listen(host: string, port: number): Promise<Listener> {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n');
     },
   };
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS });
+  const server = createServer({
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Some clients offer HTTP/2 with every request; those are answered as they are.
+    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+  });
   server.on('request', (request, response) => handlers.request(request, response));
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
@@ -72,8 +81,11 @@ export async function listen(host: string, port: number): Promise<Listener> {
     async close(graceMs) {
       stopAccepting();
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      // Those that were busy become idle one by one, and would wait for a next request.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       await closed;
       clearTimeout(timer);
+      clearInterval(sweep);
     },
   };
 }

@@ -14,12 +14,13 @@ import { createMetrics } from './http/metrics.ts';
 import { createOrigins } from './http/origins.ts';
 import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
+import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
-import { installationId, migrate, openDatabase } from './store/database.ts';
+import { installationId } from './store/database.ts';
 import { installationSecret } from './tokens/installation-secret.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
@@ -71,7 +72,11 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
 
   const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
-  const origins = createOrigins(publicUrl, config.corsOrigins);
+  const origins = createOrigins({
+    publicUrl,
+    guessed: config.publicUrl === undefined,
+    others: config.corsOrigins,
+  });
   let answer: Parameters<typeof listener.serve>[0]['request'] = () => {};
   const app = createHttp({
     config,
@@ -84,15 +89,14 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const { log } = app;
   const onError = (error: unknown) => log.error({ err: error }, 'failed beside the requests');
 
-  const sealing = createSealing(await installationSecret(config.secret));
-  const { database: location } = config;
   const database = starting.adopt(
-    openDatabase(location.kind === 'sqlite' ? { ...location, access: 'serve' } : location, (error) =>
-      log.warn({ err: error }, 'lost a connection to the database'),
-    ),
+    await openStore(config.database, {
+      onMigrated: (migration) => log.info({ migration }, 'migrated the database'),
+      onConnectionError: (error) => log.warn({ err: error }, 'lost a connection to the database'),
+    }),
     (each) => each.close(),
   );
-  for (const name of await migrate(database)) log.info({ migration: name }, 'migrated the database');
+  const sealing = createSealing(await installationSecret(config.secret));
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );

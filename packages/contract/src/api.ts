@@ -35,10 +35,10 @@ const bySeat = z.object({ id: workshopId, seat: seatNumber });
 const waitQuery = z.object({ wait: z.literal('ready').optional() });
 
 /** 202: under way, follow `/events`. 200 and 201: done. */
-const accepted = z.object({
-  status: z.union([z.literal(200), z.literal(201), z.literal(202)]),
-  body: workshopDetails,
-});
+const withStatus = <Status extends 200 | 201 | 202>(status: Status) =>
+  z.object({ status: z.literal(status), body: workshopDetails });
+const created = z.discriminatedUnion('status', [withStatus(201), withStatus(202)]);
+const started = z.discriminatedUnion('status', [withStatus(200), withStatus(202)]);
 
 export const api = {
   health: anyone
@@ -82,7 +82,7 @@ export const api = {
         successStatus: 202,
       })
       .input(z.object({ query: waitQuery, body: createWorkshopBody }))
-      .output(accepted),
+      .output(created),
     show: instructor
       .route({
         method: 'GET',
@@ -101,7 +101,7 @@ export const api = {
         successStatus: 202,
       })
       .input(z.object({ params: byId, query: waitQuery }))
-      .output(accepted),
+      .output(started),
     stop: instructor
       .route({
         method: 'POST',

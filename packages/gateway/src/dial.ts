@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { lstatSync } from 'node:fs';
+import { connect, Socket } from 'node:net';
 import { join } from 'node:path';
 import { FILES_PORT, type SeatEndpoint, TUNNEL_PATH } from '@clarateach/contract/seat-server';
 import { HeadCollector, parseResponseHead } from './http-head.ts';
@@ -30,11 +31,13 @@ export type Dial = (done: Dialled) => Socket;
 const NOTHING = Buffer.alloc(0);
 
 function openSocket(endpoint: SeatEndpoint, port: number): Socket {
-  const target =
-    endpoint.kind === 'tcp'
-      ? { host: endpoint.host, port, noDelay: true }
-      : { path: join(endpoint.directory, `${port}.sock`) };
-  return connect({ ...target, allowHalfOpen: true });
+  if (endpoint.kind === 'tcp') return connect({ host: endpoint.host, port, noDelay: true, allowHalfOpen: true });
+  const path = join(endpoint.directory, `${port}.sock`);
+  // The directory is the learner's: a link in it must not lead the gateway to another's socket.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    return new Socket().destroy(new Error(`${path} is a symbolic link`));
+  }
+  return connect({ path, allowHalfOpen: true });
 }
 
 /** Dials a port of the seat's own servers. */

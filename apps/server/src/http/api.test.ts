@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { ErrorBody } from '@clarateach/contract/errors';
 import type { SeatSession } from '@clarateach/contract/join';
@@ -193,6 +197,16 @@ describe('the API', () => {
       });
     });
 
+    it('with what is not HTTP', async () => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.end('NONSENSE\r\n\r\n');
+      const answer = await text(socket);
+      assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
+      const { error } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as ErrorBody;
+      assert.equal(error.code, 'invalid_input');
+      assert.ok(error.requestId);
+    });
+
     it('with the address', async () => {
       const missing = { status: 404, code: 'not_found' };
       await fails(admin, 'GET', '/api/nothing', undefined, missing);
@@ -316,6 +330,19 @@ describe('the API', () => {
       assert.match(response.headers.get('cache-control') ?? '', /max-age=60/);
     });
 
+    it('that offer HTTP/2 what they asked for', async () => {
+      const asked = request({
+        port: server.port,
+        host: '127.0.0.1',
+        path: '/api/health',
+        headers: { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' },
+      }).end();
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      assert.equal(response.statusCode, 200);
+      response.resume();
+      await once(response, 'end');
+    });
+
     it('its health', async () => {
       assert.deepEqual(await server.anyone.json(200, 'GET', '/api/health'), {
         status: 'ok',
@@ -347,9 +374,10 @@ describe('the API', () => {
     await server.as({ authorization: `Bearer ${token}` }).json(200, 'GET', '/api/account?secret=hunter2');
     const lines = server.logLines.map((line) => JSON.parse(line) as { path?: string; reqId?: string });
     assert.ok(lines.some((line) => line.path === '/api/account' && line.reqId !== undefined));
+    await server.anyone.json(200, 'GET', `/api/session/${workshop.code}`);
     const link = new URL(server.signInUrl ?? '').searchParams.get('token') ?? '';
     const cookie = admin.headers.cookie ?? '';
-    for (const secret of [token, link, 'hunter2', cookie.split('=')[1] ?? 'cookie']) {
+    for (const secret of [token, link, workshop.code, 'hunter2', cookie.split('=')[1] ?? 'cookie']) {
       assert.ok(!server.logLines.join('').includes(secret), secret);
     }
   });

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { PublicError } from '@clarateach/contract/errors';
 import type { Health } from '@clarateach/contract/health';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config.ts';
@@ -59,6 +61,7 @@ export function createHttp(options: {
     bodyLimit: BODY_LIMIT_BYTES,
     exposeHeadRoutes: false,
     return503OnClosing: false,
+    clientErrorHandler: (error, socket) => refuseMalformed(error, socket),
     frameworkErrors: (error, request, reply) => {
       sendError(request, reply, error);
     },
@@ -131,6 +134,26 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
   await app.ready();
 }
 
+/** What is not even HTTP gets an answer of the same form as every other mistake. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const large = error.code === 'HPE_HEADER_OVERFLOW';
+  const [line, message] = late
+    ? ['408 Request Timeout', 'The request did not arrive in time.']
+    : large
+      ? ['431 Request Header Fields Too Large', 'The headers of the request are too large.']
+      : ['400 Bad Request', 'The request is not valid HTTP.'];
+  const body = JSON.stringify(new PublicError('invalid_input', message).body(randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${line}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
 /** An empty body is an empty object, so that a POST that says only "do it" may call it JSON. */
 function takeJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
@@ -167,6 +190,7 @@ function mountCors(app: FastifyInstance, origins: Origins): void {
   });
 }
 
+/** For the log: without the query, and without join codes. */
 function pathOf(url: string): string {
-  return url.split('?', 1)[0] ?? '';
+  return (url.split('?', 1)[0] ?? '').replace(/^(\/api\/session|\/join)\/(?!renew$)[^/]+/, '$1/…');
 }

@@ -3,6 +3,7 @@ import { PublicError } from '@clarateach/contract/errors';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+const HOST = /^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 
 /** The origins of this site, and the others whose pages may use it. */
 export interface Origins {
@@ -22,12 +23,19 @@ export interface Origins {
   reachedAt(headers: IncomingHttpHeaders): string;
 }
 
-export function createOrigins(publicUrl: string, others: readonly string[]): Origins {
+export function createOrigins(options: {
+  readonly publicUrl: string;
+  /** Nobody said how people reach this server, so the address that each of them used is the right one. */
+  readonly guessed: boolean;
+  readonly others: readonly string[];
+}): Origins {
+  const { publicUrl, guessed, others } = options;
   const { host: domain, protocol } = new URL(publicUrl);
   const known = new Set([publicUrl, ...others]);
 
   const isOwn = (origin: string, { host }: IncomingHttpHeaders): boolean =>
-    host !== undefined && (origin === `${protocol}//${host}` || origin === `http://${host}`);
+    host !== undefined &&
+    (origin === `${protocol}//${host}` || (LOOPBACK.test(host) && origin === `http://${host}`));
   const allows = (origin: string, headers: IncomingHttpHeaders): boolean =>
     known.has(origin) || isOwn(origin, headers);
 
@@ -54,8 +62,9 @@ export function createOrigins(publicUrl: string, others: readonly string[]): Ori
     },
 
     reachedAt({ host }) {
-      if (host === undefined || host.toLowerCase() === domain || !LOOPBACK.test(host)) return publicUrl;
-      return `http://${host.toLowerCase()}`;
+      if (host === undefined || host.toLowerCase() === domain) return publicUrl;
+      const usable = LOOPBACK.test(host) || (guessed && HOST.test(host));
+      return usable ? `http://${host.toLowerCase()}` : publicUrl;
     },
   };
 }

@@ -135,6 +135,18 @@ eachDatabase('people', (open) => {
     assert.ok(await signIn('ann@example.org', PASSWORD));
   });
 
+  it('leave nothing behind of sessions and links whose time is over', async () => {
+    await people.updateAccount((await byLink()).person, ADMIN);
+    await people.signInLink();
+    clock += 15 * 24 * 60 * 60_000;
+    await people.signInLink();
+    await signIn('ann@example.org', PASSWORD);
+    const { db } = test.database;
+    assert.equal((await db.selectFrom('authVerifications').select('id').execute()).length, 1);
+    // Sessions begin by the real clock, so by this one the newest is over too.
+    assert.equal((await db.selectFrom('authSessions').select('id').execute()).length, 0);
+  });
+
   it('change their password only with the old one, and thereby end other sessions', async () => {
     const first = await byLink();
     await people.updateAccount(first.person, ADMIN);

@@ -209,6 +209,7 @@ export function createPeople(deps: {
           'E-mail address or password is wrong. Check both and try again.',
         );
       }
+      await db.deleteFrom('authSessions').where('expiresAt', '<', new Date(now())).execute();
       return opened.headers.getSetCookie();
     },
 

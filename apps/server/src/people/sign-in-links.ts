@@ -69,6 +69,7 @@ export function createSignInLinks(deps: {
     firstAdmin,
 
     async create(email) {
+      await db.deleteFrom('authVerifications').where('expiresAt', '<', new Date(now())).execute();
       const token = randomBytes(24).toString('base64url');
       await (await internalAdapter()).createVerificationValue({
         identifier: identifierOf(token),

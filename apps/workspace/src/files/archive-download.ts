@@ -27,13 +27,20 @@ interface Found {
   readonly target?: string;
 }
 
-/** `GET` of a directory as one stream. Links are packed as links; pipes, sockets and devices are left out. */
+/** The learner's home in the workspace: settings, histories and keys of programs, and not the work to take along. */
+const HOME = '.home';
+
+/**
+ * `GET` of a directory as one stream. Links are packed as links; pipes, sockets and devices are left
+ * out, and of the whole workspace also the learner's home.
+ */
 export async function sendArchive(
   tree: Tree,
-  path: string,
+  asked: string,
   format: string,
   response: ServerResponse,
 ): Promise<void> {
+  const path = asked === '' ? '.' : asked;
   if (format !== 'zip' && format !== 'tar.gz') {
     throw new PublicError('invalid_input', 'The format is zip or tar.gz.', { field: 'format' });
   }
@@ -155,7 +162,7 @@ function* walk(tree: Tree, root: string, below: string): Generator<Found> {
   const found: Found[] = [];
   try {
     for (const name of readdirSync(`/proc/self/fd/${directory}`).sort()) {
-      if (isTemporary(name)) continue;
+      if (isTemporary(name) || (root === '.' && below + name === HOME)) continue;
       const path = `/proc/self/fd/${directory}/${name}`;
       const stat = lstatSync(path, { throwIfNoEntry: false });
       if (stat === undefined) continue;
