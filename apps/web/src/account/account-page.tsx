@@ -1,0 +1,116 @@
+import type { Account } from '@clarateach/contract/account';
+import { useMutation } from '@tanstack/react-query';
+import { KeyRound } from 'lucide-react';
+import type { FormEvent } from 'react';
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { client } from '../api/client.ts';
+import { queries, queryClient } from '../api/queries.ts';
+import { paths } from '../paths.ts';
+import { InstructorPage, SignedIn } from '../shell/instructor-page.tsx';
+import { Field } from '../ui/field.tsx';
+import { formErrors } from '../ui/form-errors.ts';
+import { Notice } from '../ui/notice.tsx';
+import { Spinner } from '../ui/spinner.tsx';
+import { toast } from '../ui/toast.ts';
+
+export function AccountPage() {
+  return (
+    <SignedIn>
+      {(account) => (
+        <InstructorPage title="Account" account={account}>
+          <div className="narrow stack">
+            <h1>Your account</h1>
+            <AccountForm account={account} />
+            <Link className="card link-card" to={paths.tokens()}>
+              <KeyRound size={20} aria-hidden />
+              <span>
+                <strong>API tokens</strong>
+                <span className="soft">For the command line and for programs of your own</span>
+              </span>
+            </Link>
+          </div>
+        </InstructorPage>
+      )}
+    </SignedIn>
+  );
+}
+
+const FIELDS = ['name', 'email', 'password', 'currentPassword'] as const;
+
+function AccountForm({ account }: { readonly account: Account }) {
+  const [name, setName] = useState(account.name);
+  const [email, setEmail] = useState(account.email);
+  const [password, setPassword] = useState('');
+  const [currentPassword, setCurrentPassword] = useState('');
+  const save = useMutation({
+    mutationFn: () =>
+      client.account.update({
+        name,
+        email,
+        password,
+        ...(account.hasPassword ? { currentPassword } : {}),
+      }),
+    onSuccess: (saved) => {
+      queryClient.setQueryData(queries.me.queryKey, saved);
+      setPassword('');
+      setCurrentPassword('');
+      toast('Saved. Sign in with this e-mail address and password from now on.');
+    },
+  });
+  const errors = formErrors(save.error, FIELDS);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate();
+  };
+  return (
+    <form className="card form-card stack" onSubmit={submit} noValidate>
+      {!account.hasPassword && (
+        <Notice tone="warn">
+          You came by a one-time link. Set a password, so that you can sign in again.
+        </Notice>
+      )}
+      <Field
+        label="Name"
+        autoComplete="name"
+        value={name}
+        error={errors.fields.name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <Field
+        label="E-mail"
+        type="email"
+        autoComplete="username"
+        value={email}
+        error={errors.fields.email}
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      {account.hasPassword && (
+        <Field
+          label="Current password"
+          type="password"
+          autoComplete="current-password"
+          value={currentPassword}
+          error={errors.fields.currentPassword}
+          onChange={(event) => setCurrentPassword(event.target.value)}
+        />
+      )}
+      <Field
+        label={account.hasPassword ? 'New password' : 'Password'}
+        type="password"
+        autoComplete="new-password"
+        hint={`At least 10 characters.${account.hasPassword ? ' To change only name or e-mail, type the current one again.' : ''}`}
+        value={password}
+        error={errors.fields.password}
+        onChange={(event) => setPassword(event.target.value)}
+      />
+      {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
+      <div>
+        <button type="submit" className="button primary" disabled={save.isPending}>
+          {save.isPending && <Spinner />}
+          Save
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,49 @@
+import { MutationCache, QueryCache, QueryClient, queryOptions } from '@tanstack/react-query';
+import { ApiError } from './api-error.ts';
+import { client } from './client.ts';
+
+/** Errors of the caller stay errors however often they are tried. */
+function worthRetrying(failures: number, error: Error): boolean {
+  if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false;
+  return failures < 2;
+}
+
+/** A session that ended shows the sign-in page, which leads back here. */
+function onError(error: Error): void {
+  if (error instanceof ApiError && error.code === 'unauthenticated') queryClient.setQueryData(['me'], null);
+}
+
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
+  defaultOptions: { queries: { retry: worthRetrying, staleTime: 5_000 }, mutations: { retry: false } },
+});
+
+export const queries = {
+  /** Null for somebody who is not signed in. */
+  me: queryOptions({
+    queryKey: ['me'],
+    queryFn: async () => {
+      try {
+        return await client.account.me();
+      } catch (error) {
+        if (error instanceof ApiError && error.code === 'unauthenticated') return null;
+        throw error;
+      }
+    },
+    staleTime: 60_000,
+  }),
+  health: queryOptions({ queryKey: ['health'], queryFn: () => client.health(), staleTime: 30_000 }),
+  workshops: queryOptions({
+    queryKey: ['workshops'],
+    queryFn: async () => (await client.workshops.list()).workshops,
+    refetchInterval: 5_000,
+  }),
+  workshop: (id: string) =>
+    queryOptions({
+      queryKey: ['workshops', id],
+      queryFn: () => client.workshops.show({ id }),
+      staleTime: Number.POSITIVE_INFINITY,
+    }),
+  tokens: queryOptions({ queryKey: ['tokens'], queryFn: async () => (await client.tokens.list()).tokens }),
+};

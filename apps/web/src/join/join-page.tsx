@@ -1,0 +1,160 @@
+import { normalizeCode } from '@clarateach/contract/ids';
+import type { JoinInfo } from '@clarateach/contract/join';
+import { ArrowRight } from 'lucide-react';
+import type { FormEvent } from 'react';
+import { useEffect, useState } from 'react';
+import { Link, useNavigate, useParams } from 'react-router';
+import { ApiError, messageOf } from '../api/api-error.ts';
+import { joinInfo } from '../api/learner.ts';
+import { paths } from '../paths.ts';
+import { Field } from '../ui/field.tsx';
+import { Logo } from '../ui/logo.tsx';
+import { Notice } from '../ui/notice.tsx';
+import { Waiting } from '../ui/spinner.tsx';
+import { ThemeToggle } from '../ui/theme-toggle.tsx';
+import { browserSeats } from './browser-seats.ts';
+import { JoinForm } from './join-form.tsx';
+import type { SavedSeat } from './saved-seats.ts';
+import { WelcomeBack } from './welcome-back.tsx';
+import './join.css';
+
+/** How often a page asks again, while what it shows can change without the learner. */
+const POLL_MS = { open: 15_000, full: 10_000, starting: 2_000, stopped: 5_000 } as const;
+
+export function JoinPage() {
+  const { code } = useParams();
+  return (
+    <main className="message-page">
+      <title>Join a workshop · ClaraTeach</title>
+      <ThemeToggle className="corner" />
+      <div className="message-card card join-card">
+        <Logo size={40} />
+        {code === undefined || normalizeCode(code) === '' ? (
+          <CodeForm />
+        ) : (
+          <Workshop key={code} code={normalizeCode(code)} />
+        )}
+        <p className="soft small-text">
+          Instructor? <Link to={paths.signIn()}>Sign in</Link>
+        </p>
+      </div>
+    </main>
+  );
+}
+
+function CodeForm({ typed = '', error }: { readonly typed?: string; readonly error?: string }) {
+  const navigate = useNavigate();
+  const [code, setCode] = useState(typed);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const normal = normalizeCode(code);
+    if (normal !== '') navigate(paths.join(normal));
+  };
+  return (
+    <>
+      <div>
+        <h1>Join a workshop</h1>
+        <p className="soft">Type the code that your instructor shows.</p>
+      </div>
+      <form className="stack" onSubmit={submit}>
+        <Field
+          label="Join code"
+          className="large code"
+          autoComplete="off"
+          autoCapitalize="characters"
+          spellCheck={false}
+          autoFocus
+          value={code}
+          error={error}
+          hint="Capitals, spaces and dashes do not matter."
+          onChange={(event) => setCode(event.target.value)}
+        />
+        <button type="submit" className="button primary large">
+          Continue <ArrowRight size={18} aria-hidden />
+        </button>
+      </form>
+    </>
+  );
+}
+
+interface Asked {
+  readonly info?: JoinInfo;
+  readonly error?: ApiError;
+}
+
+/** The state of a code, asked for again and again; what was known stays while the server does not answer. */
+function useJoinInfo(code: string): Asked & { askAgain: () => void } {
+  const [asked, setAsked] = useState<Asked>({});
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    const leave = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async () => {
+      let nextMs: number = POLL_MS.stopped;
+      try {
+        const info = await joinInfo(code, leave.signal);
+        setAsked({ info });
+        nextMs = POLL_MS[info.state];
+      } catch (error) {
+        if (leave.signal.aborted) return;
+        const known = error instanceof ApiError ? error : new ApiError('unknown', messageOf(error));
+        setAsked(({ info }) => ({
+          ...(info && known.code !== 'unknown_code' ? { info } : {}),
+          error: known,
+        }));
+        if (known.code === 'unknown_code' || known.code === 'invalid_input') return;
+        nextMs = (known.retryAfterSeconds ?? 5) * 1000;
+      }
+      timer = setTimeout(() => void ask(), nextMs);
+    };
+    void ask();
+    return () => {
+      leave.abort();
+      clearTimeout(timer);
+    };
+  }, [code, round]);
+  return { ...asked, askAgain: () => setRound((before) => before + 1) };
+}
+
+function Workshop({ code }: { readonly code: string }) {
+  const { info, error, askAgain } = useJoinInfo(code);
+  const navigate = useNavigate();
+  const [stranger, setStranger] = useState(false);
+
+  useEffect(() => {
+    // While the learner types a name, the workspace's code comes in.
+    void import('../workspace/workspace-page.tsx');
+  }, []);
+
+  if (!info) {
+    if (error?.code === 'unknown_code' || error?.code === 'invalid_input') {
+      return (
+        <CodeForm
+          typed={code}
+          error="No workshop has this code. Compare it with what your instructor shows."
+        />
+      );
+    }
+    return error ? <Notice tone="bad">{error.message}</Notice> : <Waiting label="Looking up the workshop…" />;
+  }
+
+  const enter = (seat: SavedSeat) => {
+    browserSeats.save(seat);
+    navigate(paths.workspace(seat.session.workshop.id));
+  };
+  const saved = browserSeats.find(info.workshop.id);
+  return (
+    <>
+      <div>
+        <p className="soft">You are joining</p>
+        <h1>{info.workshop.name}</h1>
+      </div>
+      {error && <Notice tone="warn">{error.message}</Notice>}
+      {saved && !stranger ? (
+        <WelcomeBack saved={saved} info={info} onEnter={enter} onStranger={() => setStranger(true)} />
+      ) : (
+        <JoinForm code={code} info={info} onEnter={enter} onStale={askAgain} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SavedSeat } from './saved-seats.ts';
+import { SavedSeats } from './saved-seats.ts';
+
+const seat = {
+  code: 'ABCDEF',
+  session: {
+    token: 't',
+    endpoint: '/e',
+    odehash: 'ABCDE',
+    seat: 3,
+    workshop: { id: 'ws-abcd1234', name: 'C' },
+  },
+} as unknown as SavedSeat;
+
+function storage() {
+  const kept = new Map<string, string>();
+  return {
+    kept,
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  };
+}
+
+test('a seat is found again by its workshop, also after a reload', () => {
+  const browser = storage();
+  new SavedSeats(browser).save(seat);
+  assert.deepEqual(new SavedSeats(browser).find('ws-abcd1234'), seat);
+  assert.equal(new SavedSeats(browser).find('ws-other000'), undefined);
+});
+
+test('a forgotten seat is gone', () => {
+  const browser = storage();
+  const seats = new SavedSeats(browser);
+  seats.save(seat);
+  seats.forget('ws-abcd1234');
+  assert.equal(seats.find('ws-abcd1234'), undefined);
+  assert.equal(browser.kept.size, 0);
+});
+
+test('damaged storage counts as empty, and blocked storage lasts as long as the page', () => {
+  const browser = storage();
+  for (const damaged of ['{', '{}', '{"code":1}', 'null']) {
+    browser.kept.set('clarateach.seat.ws-abcd1234', damaged);
+    assert.equal(new SavedSeats(browser).find('ws-abcd1234'), undefined);
+  }
+  const blocked = () => {
+    throw new Error('blocked');
+  };
+  const seats = new SavedSeats({ getItem: blocked, setItem: blocked, removeItem: blocked });
+  seats.save(seat);
+  assert.deepEqual(seats.find('ws-abcd1234'), seat);
+});

@@ -1,0 +1,37 @@
+/** The patterns of the route table; {@link paths} builds links to them. */
+export const patterns = {
+  home: '/',
+  workshop: '/workshops/:id',
+  projector: '/workshops/:id/projector',
+  signIn: '/sign-in',
+  account: '/account',
+  tokens: '/account/tokens',
+  join: '/join/:code?',
+  workspace: '/w/:workshopId',
+} as const;
+
+const part = encodeURIComponent;
+
+export const paths = {
+  home: () => '/',
+  workshop: (id: string) => `/workshops/${part(id)}`,
+  projector: (id: string) => `/workshops/${part(id)}/projector`,
+  signIn: (next?: string) =>
+    next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
+  account: () => '/account',
+  tokens: () => '/account/tokens',
+  join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
+  workspace: (workshopId: string) => `/w/${part(workshopId)}`,
+};
+
+/** Where to go after signing in: only a path of this site, so a crafted link cannot lead elsewhere. */
+export function returnPath(next: string | null): string {
+  if (next === null || !next.startsWith('/')) return paths.home();
+  const base = 'https://this.site';
+  try {
+    const url = new URL(next, base);
+    return url.origin === base ? url.pathname + url.search : paths.home();
+  } catch {
+    return paths.home();
+  }
+}

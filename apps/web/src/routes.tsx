@@ -1,0 +1,44 @@
+import type { ComponentType } from 'react';
+import { Suspense, useEffect } from 'react';
+import { Route, Routes, useLocation } from 'react-router';
+import { patterns } from './paths.ts';
+import { lazyComponent } from './ui/lazy-component.ts';
+import { NotFoundPage } from './ui/not-found-page.tsx';
+import { Waiting } from './ui/spinner.tsx';
+
+type Load = () => Promise<ComponentType>;
+
+/** Every page, loaded when it is first shown. */
+const table: readonly (readonly [pattern: string, load: Load])[] = [
+  [patterns.join, async () => (await import('./join/join-page.tsx')).JoinPage],
+  [patterns.workspace, async () => (await import('./workspace/workspace-page.tsx')).WorkspacePage],
+  [patterns.home, async () => (await import('./landing/home-page.tsx')).HomePage],
+  [patterns.workshop, async () => (await import('./workshops/workshop-page.tsx')).WorkshopPage],
+  [patterns.projector, async () => (await import('./workshops/projector-page.tsx')).ProjectorPage],
+  [patterns.signIn, async () => (await import('./account/sign-in-page.tsx')).SignInPage],
+  [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
+  [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
+];
+
+const pages = table.map(([pattern, load]) => ({
+  pattern,
+  Page: lazyComponent(load),
+}));
+
+export function AppRoutes() {
+  const { pathname } = useLocation();
+  // A block: browsers begin to return promises here, which React would call at the end.
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [pathname]);
+  return (
+    <Suspense fallback={<Waiting label="Loading…" />}>
+      <Routes>
+        {pages.map(({ pattern, Page }) => (
+          <Route key={pattern} path={pattern} element={<Page />} />
+        ))}
+        <Route path="*" element={<NotFoundPage />} />
+      </Routes>
+    </Suspense>
+  );
+}

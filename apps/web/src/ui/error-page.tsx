@@ -1,0 +1,44 @@
+import { ApiError } from '../api/api-error.ts';
+import { CopyButton } from './copy-button.tsx';
+import { Logo } from './logo.tsx';
+
+interface ErrorPageProps {
+  readonly error: unknown;
+  readonly onRetry?: () => void;
+}
+
+/** A whole page that failed: what happened, what to do, and the number under which the log has it. */
+export function ErrorPage({ error, onRetry }: ErrorPageProps) {
+  const api = error instanceof ApiError ? error : undefined;
+  const title = api?.code === 'offline' ? 'The server cannot be reached' : 'This page could not be shown';
+  return (
+    <main className="message-page">
+      <div className="message-card card">
+        <Logo size={40} />
+        <h1>{title}</h1>
+        <p className="soft">
+          {api?.message ??
+            'Something in this page went wrong. Your work on the server is safe. Reload to go on.'}
+        </p>
+        <div className="row wrap">
+          <button
+            type="button"
+            className="button primary"
+            onClick={onRetry ?? (() => window.location.reload())}
+          >
+            Try again
+          </button>
+          <a className="button" href="/">
+            Go to the start page
+          </a>
+        </div>
+        {api?.requestId !== undefined && (
+          <p className="request-id soft">
+            If it stays, tell the operator this request number: <code>{api.requestId}</code>
+            <CopyButton text={api.requestId} what="request number" />
+          </p>
+        )}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,151 @@
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { TriangleAlert } from 'lucide-react';
+import type { FormEvent } from 'react';
+import { useId } from 'react';
+import { client } from '../api/client.ts';
+import { queries, queryClient } from '../api/queries.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Field } from '../ui/field.tsx';
+import { formErrors } from '../ui/form-errors.ts';
+import { Notice } from '../ui/notice.tsx';
+import { Spinner } from '../ui/spinner.tsx';
+import { RuntimeChoice } from './runtime-choice.tsx';
+import type { WorkshopForm } from './workshop-form.ts';
+import { FORM_FIELDS, LIFETIMES, requestOf } from './workshop-form.ts';
+
+interface NewWorkshopDialogProps {
+  readonly open: boolean;
+  readonly onOpenChange: (open: boolean) => void;
+  readonly form: WorkshopForm;
+  readonly onFormChange: (form: WorkshopForm) => void;
+  readonly onCreated: (workshop: WorkshopDetails) => void;
+}
+
+export function NewWorkshopDialog(props: NewWorkshopDialogProps) {
+  const { open, onOpenChange, form, onFormChange, onCreated } = props;
+  const health = useQuery({ ...queries.health, enabled: open });
+  const lifetimeId = useId();
+  const startId = useId();
+  const create = useMutation({
+    mutationFn: () => client.workshops.create({ query: {}, body: requestOf(form) }),
+    onSuccess: ({ body }) => {
+      queryClient.setQueryData(queries.workshop(body.id).queryKey, body);
+      onOpenChange(false);
+      onCreated(body);
+    },
+  });
+  const errors = formErrors(create.error, FORM_FIELDS);
+  const set = (change: Partial<WorkshopForm>) => onFormChange({ ...form, ...change });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    create.mutate();
+  };
+
+  return (
+    <Dialog open={open} onOpenChange={onOpenChange} title="New workshop" width="wide">
+      <form onSubmit={submit} noValidate>
+        <div className="dialog-body form-grid">
+          <Field
+            label="Name"
+            placeholder="Claude CLI Basics"
+            value={form.name}
+            error={errors.fields.name}
+            onChange={(event) => set({ name: event.target.value })}
+          />
+          <Field
+            label="Seats"
+            type="number"
+            inputMode="numeric"
+            min={1}
+            max={100}
+            value={form.seats}
+            error={errors.fields.seats}
+            onChange={(event) => set({ seats: event.target.value })}
+          />
+          <div className="whole">
+            <RuntimeChoice
+              health={health.data}
+              failed={health.isError}
+              chosen={form.runtime}
+              onChoose={(runtime) => set({ runtime })}
+              error={errors.fields.runtime}
+            />
+          </div>
+          <Field
+            label="Join code"
+            optional
+            className="code"
+            placeholder="Made up when empty"
+            autoComplete="off"
+            spellCheck={false}
+            value={form.code}
+            error={errors.fields.code}
+            onChange={(event) => set({ code: event.target.value })}
+          />
+          <div className="field">
+            <label htmlFor={lifetimeId}>Ends by itself after</label>
+            <select
+              id={lifetimeId}
+              className="input"
+              value={form.ttlMinutes}
+              onChange={(event) => set({ ttlMinutes: Number(event.target.value) })}
+            >
+              {LIFETIMES.map(({ minutes, text }) => (
+                <option key={minutes} value={minutes}>
+                  {text}
+                </option>
+              ))}
+            </select>
+          </div>
+          <div className="whole">
+            <Field
+              label="API key for the AI assistant"
+              optional
+              type="password"
+              autoComplete="off"
+              value={form.apiKey}
+              error={errors.fields.apiKey}
+              onChange={(event) => set({ apiKey: event.target.value })}
+              hint={
+                <span className="key-warning">
+                  <TriangleAlert size={15} aria-hidden />
+                  <span>
+                    Every learner can read this key in their seat. Use one with a spending limit, and revoke
+                    it after the class.
+                  </span>
+                </span>
+              }
+            />
+          </div>
+          <label className="check whole" htmlFor={startId}>
+            <input
+              id={startId}
+              type="checkbox"
+              checked={form.start}
+              onChange={(event) => set({ start: event.target.checked })}
+            />
+            <span>
+              Start the seats at once
+              <span className="soft"> — otherwise start them from the workshop's page</span>
+            </span>
+          </label>
+          {errors.other !== undefined && (
+            <div className="whole">
+              <Notice tone="bad">{errors.other}</Notice>
+            </div>
+          )}
+        </div>
+        <div className="dialog-foot">
+          <button type="button" className="button" onClick={() => onOpenChange(false)}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={create.isPending}>
+            {create.isPending && <Spinner />}
+            {form.start ? 'Create and start' : 'Create workshop'}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

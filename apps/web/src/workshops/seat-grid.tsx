@@ -1,0 +1,124 @@
+import type { SeatView, WorkshopDetails } from '@clarateach/contract/workshop';
+import { useMutation } from '@tanstack/react-query';
+import { Ellipsis, Eraser, Eye, EyeOff, RotateCw } from 'lucide-react';
+import { useState } from 'react';
+import { client } from '../api/client.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { Confirm } from '../ui/dialog.tsx';
+import { IconButton } from '../ui/icon-button.tsx';
+import { Menu } from '../ui/menu.tsx';
+import { clockTime } from '../ui/time.ts';
+import { toast, toastError } from '../ui/toast.ts';
+import { SEAT_CAN_RESTART, SeatPhaseBadge } from './phases.tsx';
+import { showAnswer } from './workshop-actions.tsx';
+
+export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
+  const { id } = workshop;
+  const [resetting, setResetting] = useState<SeatView>();
+  const restart = useMutation({
+    mutationFn: (seat: number) => client.workshops.restartSeat({ id, seat }),
+    onSuccess: (details, seat) => {
+      showAnswer(details);
+      toast(`Seat ${seat} restarts. Its files stay.`);
+    },
+    onError: toastError,
+  });
+  const reset = useMutation({
+    mutationFn: (seat: number) => client.workshops.resetSeat({ id, seat }),
+    onSuccess: showAnswer,
+    onError: toastError,
+  });
+  return (
+    <>
+      <ul className="seat-grid">
+        {workshop.seats.map((seat) => (
+          <SeatCard
+            key={seat.seat}
+            seat={seat}
+            onRestart={() => restart.mutate(seat.seat)}
+            onReset={() => setResetting(seat)}
+          />
+        ))}
+      </ul>
+      <Confirm
+        open={resetting !== undefined}
+        onOpenChange={(open) => !open && setResetting(undefined)}
+        title={`Reset seat ${resetting?.seat ?? ''}?`}
+        action="Reset and lose the files"
+        onConfirm={() => resetting && reset.mutate(resetting.seat)}
+      >
+        The seat becomes as new: <strong>all files in it are lost</strong>.{' '}
+        {resetting?.learner
+          ? `${resetting.learner.name} keeps the seat and its code.`
+          : 'Nobody sits there at the moment.'}
+      </Confirm>
+    </>
+  );
+}
+
+interface SeatCardProps {
+  readonly seat: SeatView;
+  readonly onRestart: () => void;
+  readonly onReset: () => void;
+}
+
+function SeatCard({ seat: { seat, phase, reason, attempts, learner }, onRestart, onReset }: SeatCardProps) {
+  return (
+    <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
+      <div className="seat-head">
+        <span className="seat-number">{seat}</span>
+        <SeatPhaseBadge phase={phase} />
+        {SEAT_CAN_RESTART[phase] && (
+          <Menu
+            trigger={
+              <IconButton
+                className="seat-menu"
+                label={`Actions for seat ${seat}`}
+                icon={Ellipsis}
+                size="small"
+              />
+            }
+            actions={[
+              { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
+              { label: 'Reset…', icon: Eraser, danger: true, onSelect: onReset },
+            ]}
+          />
+        )}
+      </div>
+      {learner && <Learner learner={learner} />}
+      {!learner && phase === 'ready' && <p className="soft">Free</p>}
+      {reason !== '' && (
+        <p className="seat-reason">
+          {reason}
+          {attempts > 1 && <span className="soft"> ({attempts} attempts)</span>}
+        </p>
+      )}
+    </li>
+  );
+}
+
+function Learner({ learner }: { readonly learner: NonNullable<SeatView['learner']> }) {
+  const [shown, setShown] = useState(false);
+  return (
+    <div className="seat-learner">
+      <span className="learner-name" title={learner.name}>
+        {learner.name}
+      </span>
+      <span className="soft small-text">since {clockTime(learner.joinedAt)}</span>
+      <span className="return-code">
+        <span className="soft">Return code</span>
+        <code>{shown ? learner.odehash : '•••••'}</code>
+        <IconButton
+          size="small"
+          icon={shown ? EyeOff : Eye}
+          label={
+            shown ? `Hide the return code of ${learner.name}` : `Show the return code of ${learner.name}`
+          }
+          aria-pressed={shown}
+          onClick={() => setShown(!shown)}
+        />
+        {shown && <CopyButton className="small" text={learner.odehash} what="return code" />}
+      </span>
+    </div>
+  );
+}

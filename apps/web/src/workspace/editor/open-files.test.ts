@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ApiError } from '../../api/api-error.ts';
+import type { SeatFiles } from '../files/seat-files.ts';
+import { classify } from './file-kind.ts';
+import { isDirty, MAX_EDITOR_BYTES, OpenFiles } from './open-files.ts';
+
+/** A seat's files in memory, with versions and the conditions of WIRE.md. */
+function seat(initial: Record<string, string>) {
+  const disk = new Map(Object.entries(initial).map(([path, text]) => [path, { text, version: 1 }]));
+  const etag = (path: string) => `"${disk.get(path)?.version}"`;
+  const files: SeatFiles = {
+    async list() {
+      return [];
+    },
+    async read(path) {
+      const file = disk.get(path);
+      if (!file) throw new ApiError('not_found', 'Gone.', { status: 404 });
+      return { bytes: new TextEncoder().encode(file.text), etag: etag(path) };
+    },
+    async write(path, body, condition) {
+      const file = disk.get(path);
+      if (condition === 'create' && file)
+        throw new ApiError('precondition_failed', 'Exists.', { status: 412 });
+      if (typeof condition === 'object' && (!file || condition.ifMatch !== etag(path))) {
+        throw new ApiError('precondition_failed', 'Changed.', { status: 412 });
+      }
+      disk.set(path, { text: String(body), version: (file?.version ?? 0) + 1 });
+      return etag(path);
+    },
+    async remove() {},
+    async makeDirectory() {},
+    async move() {},
+    async download() {
+      return new Blob();
+    },
+  };
+  return {
+    files,
+    text: (path: string) => disk.get(path)?.text,
+    change: (path: string, text: string) =>
+      disk.set(path, { text, version: (disk.get(path)?.version ?? 0) + 1 }),
+    remove: (path: string) => disk.delete(path),
+  };
+}
+
+const text = (open: OpenFiles, path: string) => {
+  const file = open.find(path);
+  assert.equal(file?.kind, 'text');
+  return file as Extract<typeof file, { kind: 'text' }>;
+};
+
+test('an edited file is dirty until it is saved', async () => {
+  const disk = seat({ 'a.py': 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a.py');
+  assert.equal(isDirty(text(open, 'a.py')), false);
+  open.edit('a.py', 'two');
+  assert.equal(isDirty(text(open, 'a.py')), true);
+  await open.save('a.py');
+  assert.equal(isDirty(text(open, 'a.py')), false);
+  assert.equal(disk.text('a.py'), 'two');
+  open.edit('a.py', 'three');
+  await open.save('a.py');
+  assert.equal(disk.text('a.py'), 'three');
+});
+
+test('a save over another version changes nothing and asks', async () => {
+  const disk = seat({ a: 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  open.edit('a', 'mine');
+  disk.change('a', 'theirs');
+  await open.save('a');
+  assert.equal(disk.text('a'), 'theirs');
+  assert.equal(text(open, 'a').conflict, true);
+  assert.equal(await open.diskText('a'), 'theirs');
+  await open.overwrite('a');
+  assert.equal(disk.text('a'), 'mine');
+  assert.equal(text(open, 'a').conflict, false);
+});
+
+test('reloading in a conflict takes the version of the seat', async () => {
+  const disk = seat({ a: 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  open.edit('a', 'mine');
+  disk.change('a', 'theirs');
+  await open.save('a');
+  await open.reload('a');
+  assert.equal(text(open, 'a').text, 'theirs');
+  assert.equal(isDirty(text(open, 'a')), false);
+});
+
+test('a change in the seat is taken over where nothing was edited, and marked where something was', async () => {
+  const disk = seat({ a: 'one', b: 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  await open.open('b');
+  open.edit('b', 'mine');
+  disk.change('a', 'new');
+  disk.change('b', 'new');
+  await open.refresh('a');
+  await open.refresh('b');
+  assert.equal(text(open, 'a').text, 'new');
+  assert.equal(text(open, 'b').text, 'mine');
+  assert.equal(text(open, 'b').onDisk, 'changed');
+});
+
+test('a deleted file closes when clean, stays when edited, and saving brings it back', async () => {
+  const disk = seat({ 'd/a': 'one', 'd/b': 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('d/a');
+  await open.open('d/b');
+  open.edit('d/b', 'mine');
+  disk.remove('d/a');
+  disk.remove('d/b');
+  open.removed('d');
+  assert.equal(open.find('d/a'), undefined);
+  assert.equal(text(open, 'd/b').onDisk, 'deleted');
+  await open.save('d/b');
+  assert.equal(disk.text('d/b'), 'mine');
+});
+
+test('closing the active tab shows its neighbour, and renaming a directory keeps its tabs', async () => {
+  const disk = seat({ 'd/a': '', 'd/b': '', c: '' });
+  const open = new OpenFiles(disk.files);
+  for (const path of ['d/a', 'd/b', 'c']) await open.open(path);
+  open.close('c');
+  assert.equal(open.state.active, 'd/b');
+  open.moved('d', 'e');
+  assert.deepEqual(
+    open.state.files.map(({ path }) => path),
+    ['e/a', 'e/b'],
+  );
+  assert.equal(open.state.active, 'e/b');
+});
+
+test('what an editor cannot show is told apart', async () => {
+  const open = new OpenFiles(seat({}).files);
+  await open.open('big.log', MAX_EDITOR_BYTES + 1);
+  assert.equal(open.find('big.log')?.kind, 'large');
+  await open.open('missing');
+  assert.equal(open.find('missing')?.kind, 'failed');
+  assert.equal(classify('x', new Uint8Array([1, 0, 2])).kind, 'binary');
+  assert.equal(classify('x', new Uint8Array([0xff, 0xfe])).kind, 'binary');
+  assert.equal(classify('x.png', new Uint8Array([1])).kind, 'image');
+  assert.deepEqual(classify('x', new TextEncoder().encode('ä\r\n')), { kind: 'text', text: 'ä\r\n' });
+});

@@ -1,0 +1,95 @@
+import type { FileEntry } from '@clarateach/contract/files';
+import { offline, responseError } from '../../api/api-error.ts';
+
+export interface SeatAccess {
+  readonly base: string;
+  readonly token: string;
+}
+
+export interface FileContent {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Names this version of the file; sent back with a save. */
+  readonly etag: string;
+}
+
+/** When a write is allowed: over exactly one version, only where nothing is, or always. */
+export type WriteCondition = { readonly ifMatch: string } | 'create' | 'always';
+
+/** The files of a seat, as WIRE.md names them; paths are relative to `/workspace`. Failures are ApiErrors. */
+export interface SeatFiles {
+  list(path: string): Promise<FileEntry[]>;
+  read(path: string): Promise<FileContent>;
+  /** Returns the ETag of what was written. */
+  write(path: string, body: BodyInit, condition: WriteCondition): Promise<string>;
+  remove(path: string): Promise<void>;
+  makeDirectory(path: string): Promise<void>;
+  move(from: string, to: string): Promise<void>;
+  /** A file's bytes, or a directory as a zip. */
+  download(path: string, kind: 'file' | 'directory'): Promise<Blob>;
+}
+
+export function seatFiles(access: () => Promise<SeatAccess>): SeatFiles {
+  async function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const { base, token } = await access();
+    let response: Response;
+    try {
+      response = await fetch(base + path, {
+        ...init,
+        method,
+        headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
+        cache: 'no-store',
+      });
+    } catch (error) {
+      throw offline(error);
+    }
+    if (!response.ok) throw await responseError(response);
+    return response;
+  }
+  const json = (body: unknown): RequestInit => ({
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const at = (route: string, path: string) => `/files${route}?path=${encodeURIComponent(path)}`;
+
+  return {
+    async list(path) {
+      const response = await call('GET', at('', path));
+      return ((await response.json()) as { entries: FileEntry[] }).entries;
+    },
+    async read(path) {
+      const response = await call('GET', at('/content', path));
+      return {
+        bytes: new Uint8Array(await response.arrayBuffer()),
+        etag: response.headers.get('ETag') ?? '',
+      };
+    },
+    async write(path, body, condition) {
+      const headers: Record<string, string> = { 'Content-Type': 'application/octet-stream' };
+      if (condition === 'create') headers['If-None-Match'] = '*';
+      else if (condition !== 'always') headers['If-Match'] = condition.ifMatch;
+      const response = await call('PUT', at('/content', path), { headers, body });
+      const etag = response.headers.get('ETag');
+      if (etag !== null) return etag;
+      const written = await call('GET', at('/content', path), { headers: { Range: 'bytes=0-0' } }).catch(
+        () => null,
+      );
+      return written?.headers.get('ETag') ?? '';
+    },
+    async remove(path) {
+      await call('DELETE', at('', path));
+    },
+    async makeDirectory(path) {
+      await call('POST', '/files/directory', json({ path }));
+    },
+    async move(from, to) {
+      await call('POST', '/files/move', json({ from, to }));
+    },
+    async download(path, kind) {
+      const response =
+        kind === 'file'
+          ? await call('GET', at('/content', path))
+          : await call('GET', `${at('/archive', path)}&format=zip`);
+      return response.blob();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JoinInfo, SeatSession } from '@clarateach/contract/join';
+import { ApiError } from '../api/api-error.ts';
+import type { SavedSeat } from '../join/saved-seats.ts';
+import { SeatLostError, SeatPass } from './seat-pass.ts';
+
+const HOUR = 3_600_000;
+const session = (token: string, expiresAt: number) =>
+  ({
+    token,
+    endpoint: '/base',
+    seat: 3,
+    odehash: 'ABCDE',
+    name: 'Ada',
+    expiresAt: new Date(expiresAt).toISOString(),
+    workshop: { id: 'ws-abcd1234', name: 'Class' },
+  }) as unknown as SeatSession;
+
+function setUp(
+  renewal: () => SeatSession,
+  join: () => SeatSession = renewal,
+  state: JoinInfo['state'] = 'open',
+) {
+  const calls: string[] = [];
+  const saves: SavedSeat[] = [];
+  let now = 0;
+  const pass = new SeatPass({
+    saved: { code: 'CODE', session: session('first', 2 * HOUR) },
+    renew: async (token) => {
+      calls.push(`renew ${token}`);
+      return renewal();
+    },
+    join: async ({ code, odehash }) => {
+      calls.push(`join ${code} ${odehash}`);
+      return join();
+    },
+    info: async () => ({ state }) as JoinInfo,
+    save: (seat) => saves.push(seat),
+    now: () => now,
+  });
+  return {
+    pass,
+    calls,
+    saves,
+    at: (ms: number) => {
+      now = ms;
+    },
+  };
+}
+
+const refuse = (code: ConstructorParameters<typeof ApiError>[0], status: number) => () => {
+  throw new ApiError(code, 'No.', { status });
+};
+
+test('a token is used until a minute before its end, then exchanged once for all who ask', async () => {
+  const { pass, calls, saves, at } = setUp(() => session('second', 4 * HOUR));
+  assert.equal((await pass.fresh()).token, 'first');
+  at(2 * HOUR - 30_000);
+  const tokens = await Promise.all([pass.fresh(), pass.fresh(), pass.renew()]);
+  assert.deepEqual(
+    tokens.map(({ token }) => token),
+    ['second', 'second', 'second'],
+  );
+  assert.deepEqual(calls, ['renew first']);
+  assert.equal(saves[0]?.session.token, 'second');
+});
+
+test('a token too old to exchange is replaced by joining with the return code', async () => {
+  const { pass, calls } = setUp(refuse('unauthenticated', 401), () => session('again', 9 * HOUR));
+  assert.equal((await pass.renew()).token, 'again');
+  assert.deepEqual(calls, ['renew first', 'join CODE ABCDE']);
+});
+
+test('a removed learner and an ended workshop are told apart', async () => {
+  for (const [code, status, loss] of [
+    ['removed', 403, 'removed'],
+    ['workshop_not_running', 409, 'ended'],
+    ['unknown_code', 404, 'ended'],
+  ] as const) {
+    const { pass } = setUp(refuse(code, status));
+    await assert.rejects(pass.renew(), (error) => error instanceof SeatLostError && error.loss === loss);
+  }
+});
+
+test('nobody was removed from a workshop that stopped', async () => {
+  const refused = refuse('removed', 403);
+  const { pass } = setUp(refused, refused, 'stopped');
+  await assert.rejects(pass.renew(), (error) => error instanceof SeatLostError && error.loss === 'ended');
+});
+
+test('a server that is away loses nobody a seat', async () => {
+  const { pass } = setUp(refuse('unavailable', 503));
+  await assert.rejects(pass.renew(), (error) => error instanceof ApiError && error.code === 'unavailable');
+  assert.equal(pass.session.token, 'first');
+});
+
+test('a renewal in the background is due after three quarters of what is left', () => {
+  const { pass } = setUp(() => session('x', 1));
+  assert.equal(pass.renewalDelayMs(), 1.5 * HOUR);
+});

@@ -1,0 +1,117 @@
+import type { JoinInfo, SeatSession } from '@clarateach/contract/join';
+import { ApiError } from '../api/api-error.ts';
+import type { JoinRequest } from '../api/learner.ts';
+import type { SavedSeat } from '../join/saved-seats.ts';
+
+/** `removed`: the learner no longer holds the seat. `ended`: the workshop is not running any more. */
+export type SeatLoss = 'removed' | 'ended';
+
+/** The seat is lost; nothing that this page does brings it back. */
+export class SeatLostError extends Error {
+  readonly loss: SeatLoss;
+
+  constructor(loss: SeatLoss, cause: unknown) {
+    super(`The seat is lost: ${loss}`, { cause });
+    this.name = 'SeatLostError';
+    this.loss = loss;
+  }
+}
+
+/** A token this close to its end is exchanged before it is used. */
+const RENEW_BEFORE_MS = 60_000;
+/** The share of a token's remaining life after which it is renewed in the background. */
+const RENEW_AT_SHARE = 0.75;
+
+interface SeatPassParts {
+  readonly saved: SavedSeat;
+  readonly renew: (token: string) => Promise<SeatSession>;
+  readonly join: (request: JoinRequest) => Promise<SeatSession>;
+  readonly info: (code: string) => Promise<JoinInfo>;
+  readonly save: (seat: SavedSeat) => void;
+  readonly now: () => number;
+}
+
+function lossOf(error: unknown): SeatLoss | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  switch (error.code) {
+    case 'removed':
+    case 'forbidden':
+    case 'workshop_full':
+      return 'removed';
+    case 'workshop_not_running':
+    case 'unknown_code':
+    case 'not_found':
+      return 'ended';
+    default:
+      return undefined;
+  }
+}
+
+/** The learner's right to the seat, kept fresh: renewed before it expires, won back when it is refused. */
+export class SeatPass {
+  readonly #parts: SeatPassParts;
+  #session: SeatSession;
+  #renewing: Promise<SeatSession> | undefined;
+
+  constructor(parts: SeatPassParts) {
+    this.#parts = parts;
+    this.#session = parts.saved.session;
+  }
+
+  get session(): SeatSession {
+    return this.#session;
+  }
+
+  get code(): string {
+    return this.#parts.saved.code;
+  }
+
+  /** A session whose token is good for a while yet. Throws {@link SeatLostError}, or an ApiError to try again. */
+  async fresh(): Promise<SeatSession> {
+    const leftMs = Date.parse(this.#session.expiresAt) - this.#parts.now();
+    return leftMs > RENEW_BEFORE_MS ? this.#session : this.renew();
+  }
+
+  /** Exchanges the token now; several callers share one exchange. */
+  renew(): Promise<SeatSession> {
+    this.#renewing ??= this.#exchange().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  /** Milliseconds from now until a renewal in the background is due. */
+  renewalDelayMs(): number {
+    const leftMs = Date.parse(this.#session.expiresAt) - this.#parts.now();
+    return Math.max(5_000, leftMs * RENEW_AT_SHARE);
+  }
+
+  async #exchange(): Promise<SeatSession> {
+    const { renew, save, saved } = this.#parts;
+    try {
+      this.#session = await renew(this.#session.token).catch((error: unknown) => this.#return(error));
+    } catch (error) {
+      const loss = lossOf(error);
+      if (loss === undefined) throw error;
+      throw new SeatLostError(loss === 'removed' && (await this.#hasEnded()) ? 'ended' : loss, error);
+    }
+    save({ code: saved.code, session: this.#session });
+    return this.#session;
+  }
+
+  /** A stopped workshop lets go of everybody's seat: nobody was removed in particular. */
+  async #hasEnded(): Promise<boolean> {
+    try {
+      return (await this.#parts.info(this.#parts.saved.code)).state === 'stopped';
+    } catch (error) {
+      return error instanceof ApiError && error.code === 'unknown_code';
+    }
+  }
+
+  /** A token too old to exchange: code and return code lead back to the seat. */
+  async #return(error: unknown): Promise<SeatSession> {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    const { name, odehash } = this.#session;
+    return this.#parts.join({ code: this.#parts.saved.code, name, odehash });
+  }
+}

@@ -1,0 +1,99 @@
+import { CloudOff, CornerDownLeft, OctagonAlert, RotateCw } from 'lucide-react';
+import { Spinner } from '../../ui/spinner.tsx';
+import { useNow } from '../../ui/time.ts';
+import type { ConnectionState } from './terminal-connection.ts';
+
+interface ConnectionStripProps {
+  readonly state: ConnectionState;
+  readonly heldBytes: number;
+  readonly onRetry: () => void;
+}
+
+/** What is the matter with the terminal, above it and never over it: what was on the screen stays readable. */
+export function ConnectionStrip({ state, heldBytes, onRetry }: ConnectionStripProps) {
+  switch (state.kind) {
+    case 'ready':
+    case 'closed':
+      return null;
+    case 'connecting':
+      // The first attempt is over before a strip could be read.
+      if (state.attempt === 0 && heldBytes === 0) return null;
+      return (
+        <div className="strip">
+          <Spinner size={15} />
+          <span>{state.attempt === 0 ? 'Connecting…' : 'Reconnecting…'}</span>
+          <Kept bytes={heldBytes} />
+        </div>
+      );
+    case 'waiting':
+      return (
+        <div className={`strip ${state.cause === 'seat' ? 'tone-busy' : 'tone-warn'}`}>
+          {state.cause === 'seat' ? (
+            <RotateCw className="spin" size={15} aria-hidden />
+          ) : (
+            <CloudOff size={15} aria-hidden />
+          )}
+          <span>
+            {state.cause === 'seat'
+              ? 'Your seat is restarting. Your files are safe.'
+              : 'The connection is lost. Your shell goes on running.'}{' '}
+            <Countdown at={state.at} />
+          </span>
+          <Kept bytes={heldBytes} />
+          <button type="button" className="button small" onClick={onRetry}>
+            Try now
+          </button>
+        </div>
+      );
+    case 'exited':
+      return (
+        <div className="strip">
+          <CornerDownLeft size={15} aria-hidden />
+          <span>
+            The shell ended{state.code === 0 ? '' : ` with code ${state.code}`}. Press <kbd>Enter</kbd> for a
+            new shell.
+          </span>
+          <button type="button" className="button small" onClick={onRetry}>
+            New shell
+          </button>
+        </div>
+      );
+    case 'refused':
+      return (
+        <div className="strip tone-bad">
+          <OctagonAlert size={15} aria-hidden />
+          <span>{state.message}</span>
+          <button type="button" className="button small" onClick={onRetry}>
+            Try again
+          </button>
+        </div>
+      );
+  }
+}
+
+function Countdown({ at }: { readonly at: number }) {
+  const seconds = Math.max(0, Math.ceil((at - useNow(250)) / 1000));
+  return <span>{seconds === 0 ? 'Trying again…' : `Trying again in ${seconds} s.`}</span>;
+}
+
+function Kept({ bytes }: { readonly bytes: number }) {
+  return bytes === 0 ? null : <span className="badge tone-good">What you type is kept and sent</span>;
+}
+
+/** The state in words, for the status bar and for screen readers. */
+export function stateText(state: ConnectionState): string {
+  switch (state.kind) {
+    case 'ready':
+      return 'Connected';
+    case 'connecting':
+      return state.attempt === 0 ? 'Connecting' : 'Reconnecting';
+    case 'waiting':
+      return state.cause === 'seat' ? 'Seat restarting' : 'Disconnected';
+    case 'exited':
+      return 'Shell ended';
+    case 'refused':
+      return 'Refused';
+    case 'closed':
+      return 'Closed';
+  }
+}

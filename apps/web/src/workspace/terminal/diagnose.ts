@@ -1,0 +1,66 @@
+import { ApiError, responseError } from '../../api/api-error.ts';
+import { joinInfo } from '../../api/learner.ts';
+import { seatBase } from '../seat-address.ts';
+import type { SeatLoss, SeatPass } from '../seat-pass.ts';
+import { SeatLostError } from '../seat-pass.ts';
+import type { Diagnosis } from './terminal-connection.ts';
+
+const PROBE_TIMEOUT_MS = 8_000;
+
+/** How the seat answers a plain request: a browser does not tell why it was refused a WebSocket. */
+async function probe(pass: SeatPass): Promise<ApiError | undefined> {
+  const { token } = pass.session;
+  const response = await fetch(`${seatBase(pass.session, window.location.href)}/files?path=`, {
+    headers: { Authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+    cache: 'no-store',
+  });
+  if (response.ok) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  return responseError(response);
+}
+
+/** Whether anything answers for the seat; a refusal is an answer. */
+export async function isReachable(pass: SeatPass): Promise<boolean> {
+  try {
+    await probe(pass);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Finds out why the terminal's connection failed, and renews the token where that helps. */
+export async function diagnose(
+  pass: SeatPass,
+  reason: 'failed' | 'expired' | 'removed',
+  onLost: (loss: SeatLoss) => void,
+): Promise<Diagnosis> {
+  try {
+    if (reason === 'failed') {
+      const answer = await probe(pass);
+      if (answer === undefined) return 'retry';
+      if (answer.status === 503) {
+        const { state } = await joinInfo(pass.code);
+        if (state !== 'stopped') return 'seat-not-running';
+        throw new SeatLostError('ended', answer);
+      }
+      if (answer.status !== 401 && answer.status !== 403 && answer.status !== 404) return 'retry';
+    }
+    await pass.renew();
+    return 'retry';
+  } catch (error) {
+    if (error instanceof SeatLostError) {
+      onLost(error.loss);
+      return 'gone';
+    }
+    if (error instanceof ApiError && error.code === 'unknown_code') {
+      onLost('ended');
+      return 'gone';
+    }
+    // Not reached: that is no answer about the seat.
+    return 'retry';
+  }
+}

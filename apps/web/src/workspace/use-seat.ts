@@ -1,0 +1,57 @@
+import { useEffect, useMemo, useState } from 'react';
+import { join, joinInfo, renew } from '../api/learner.ts';
+import { browserSeats } from '../join/browser-seats.ts';
+import type { SavedSeat } from '../join/saved-seats.ts';
+import type { Workspace } from './context.ts';
+import { OpenFiles } from './editor/open-files.ts';
+import { FileChanges } from './files/file-changes.ts';
+import { seatFiles } from './files/seat-files.ts';
+import { seatBase, socketUrl } from './seat-address.ts';
+import type { SeatLoss } from './seat-pass.ts';
+import { SeatLostError, SeatPass } from './seat-pass.ts';
+
+export async function seatAccess(pass: SeatPass): Promise<{ base: string; token: string }> {
+  const session = await pass.fresh();
+  return { base: seatBase(session, window.location.href), token: session.token };
+}
+
+/** Everything a workspace works with, made once for a seat; renews its token in the background. */
+export function useSeat(saved: SavedSeat, onLost: (loss: SeatLoss) => void): Workspace {
+  const [session, setSession] = useState(saved.session);
+
+  const parts = useMemo(() => {
+    const pass = new SeatPass({
+      saved,
+      renew,
+      join,
+      info: joinInfo,
+      save: (seat) => {
+        browserSeats.save(seat);
+        setSession(seat.session);
+      },
+      now: Date.now,
+    });
+    const files = seatFiles(() => seatAccess(pass));
+    const changes = new FileChanges(async () => {
+      const { base, token } = await seatAccess(pass);
+      return { url: socketUrl(base, '/files/watch'), token };
+    });
+    return { pass, files, changes, openFiles: new OpenFiles(files) };
+  }, [saved]);
+  useEffect(() => {
+    const { pass } = parts;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (ms: number) => {
+      timer = setTimeout(() => {
+        pass.renew().catch((error: unknown) => {
+          if (error instanceof SeatLostError) onLost(error.loss);
+          else wait(15_000);
+        });
+      }, ms);
+    };
+    wait(pass.renewalDelayMs());
+    return () => clearTimeout(timer);
+  }, [parts, session.token, onLost]);
+
+  return useMemo(() => ({ ...parts, session }), [parts, session]);
+}

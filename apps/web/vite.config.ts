@@ -1,0 +1,28 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+import { contractRoutes } from './build/contract-routes.ts';
+import { precompress } from './build/precompress.ts';
+
+/** Where `npm run dev` finds the API. */
+const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
+
+export default defineConfig({
+  plugins: [react(), contractRoutes(), precompress()],
+  worker: { format: 'es' },
+  build: {
+    target: ['chrome123', 'firefox128', 'safari17.5'],
+    // A `data:` URL would need an exception in the content security policy.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 4096,
+    rolldownOptions: {
+      // The contract's schemas have no effects: a page that uses one constant of it carries no zod.
+      treeshake: { manualPureFunctions: ['z'] },
+    },
+  },
+  server: {
+    proxy: {
+      '/api': server,
+      '/debug': { target: server, ws: true },
+    },
+  },
+});
