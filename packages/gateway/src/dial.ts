@@ -31,7 +31,8 @@ export type Dial = (done: Dialled) => Socket;
 const NOTHING = Buffer.alloc(0);
 
 function openSocket(endpoint: SeatEndpoint, port: number): Socket {
-  if (endpoint.kind === 'tcp') return connect({ host: endpoint.host, port, noDelay: true, allowHalfOpen: true });
+  if (endpoint.kind === 'tcp')
+    return connect({ host: endpoint.host, port, noDelay: true, allowHalfOpen: true });
   const path = join(endpoint.directory, `${port}.sock`);
   // The directory is the learner's: a link in it must not lead the gateway to another's socket.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
