@@ -183,6 +183,8 @@ export class Shell {
       },
       detach: (reason) => {
         if (!this.#viewers.delete(state)) return;
+        // A connection that broke may have lost the exit on its way.
+        if (state.exited && reason === 'closed') this.#exitTold = true;
         if (link.mode === 'write' && reason === 'broken' && !state.skipping) this.#await(state);
         this.#regulate();
       },
@@ -249,7 +251,6 @@ export class Shell {
       this.#resumeSkipped(state);
     } else if (this.#exitCode !== undefined && state.next === this.#log.head && !state.exited) {
       state.exited = true;
-      this.#exitTold = true;
       link.exit(this.#exitCode);
     }
   }
