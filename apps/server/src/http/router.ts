@@ -89,14 +89,7 @@ export function createRouter(deps: RouterDeps) {
       info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
       renew: os.join.renew.handler(async ({ context }) => {
         const { workshopId, odehash } = claimsOf(context);
-        const claim = await join.claimOf(workshopId, odehash);
-        if (!claim) {
-          throw new PublicError(
-            'removed',
-            'This seat is not yours any more: the workshop has ended, or the instructor gave the seat back.',
-          );
-        }
-        return session(claim, context);
+        return session(await join.claimOf(workshopId, odehash), context);
       }),
     },
 

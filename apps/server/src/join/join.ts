@@ -22,8 +22,11 @@ export interface Join {
   /** Throws `unknown_code`, `workshop_full` or `workshop_not_running`. */
   join(input: JoinBody): Promise<Claim>;
   info(code: string): Promise<JoinInfo>;
-  /** The claim behind a token that is to be renewed; undefined once it is lost. */
-  claimOf(workshop: WorkshopId, odehash: Odehash): Promise<Claim | undefined>;
+  /**
+   * The claim behind a token that is to be renewed. Throws `workshop_not_running` once the workshop has
+   * stopped, and `removed` where it runs and the learner holds no seat in it any more.
+   */
+  claimOf(workshop: WorkshopId, odehash: Odehash): Promise<Claim>;
 }
 
 /** Claims in one transaction; more wait for the next. Far below the databases' limits on parameters. */
@@ -91,13 +94,20 @@ export function createJoin(deps: { database: Database; changes: Changes; now: ()
 
     async claimOf(workshopId, odehash) {
       const row = await database.db
-        .selectFrom('sessions')
-        .innerJoin('workshops', 'workshops.id', 'sessions.workshopId')
-        .select(['sessions.seat', 'sessions.name', 'workshops.name as workshopName'])
-        .where('sessions.workshopId', '=', workshopId)
-        .where('sessions.odehash', '=', odehash)
+        .selectFrom('workshops')
+        .leftJoin('sessions', (join) =>
+          join.onRef('sessions.workshopId', '=', 'workshops.id').on('sessions.odehash', '=', odehash),
+        )
+        .select(['workshops.wanted', 'workshops.name as workshopName', 'sessions.seat', 'sessions.name'])
+        .where('workshops.id', '=', workshopId)
         .executeTakeFirst();
-      if (!row) return undefined;
+      if (row?.wanted !== 'running') throw notRunning(row?.workshopName);
+      if (row.seat === null || row.name === null) {
+        throw new PublicError(
+          'removed',
+          'This seat is not yours any more: it was given to somebody else, or the workshop was started anew. Join again with the code.',
+        );
+      }
       return {
         workshop: { id: workshopId, name: row.workshopName },
         seat: row.seat,
