@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import { FILES_PORT, HEALTH_PATH, type SeatEndpoint, TERMINAL_PORT } from '@clarateach/contract/seat-server';
 import type { Observed, SeatProvider, SeatSpec } from './provider.ts';
-import { askSeat, inTerminal } from './seat-client.ts';
+import { askSeat, inTerminal } from './testing-seat-client.ts';
 
 /** One installation of a provider, to be tested and then removed. */
 export interface ConformanceSubject {
