@@ -22,6 +22,7 @@ import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
 import { installationSecret } from './tokens/installation-secret.ts';
+import { createPreparedSeats } from './tokens/prepared-seats.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
@@ -112,6 +113,11 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const metrics = createMetrics();
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
+  const seatTokens = createSeatTokens({ keys, now, vmIp: '' });
+  const preparedSeats = starting.adopt(
+    createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
+    (each) => each.close(),
+  );
   const workshops = createWorkshops({
     database,
     changes,
@@ -167,9 +173,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   await mountApp(app, {
     origins,
     workshops,
-    join: createJoin({ database, changes, now }),
+    join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
-    seatTokens: createSeatTokens({ keys, now, vmIp: '' }),
+    seatTokens: {
+      ...seatTokens,
+      issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),
+    },
     jwks: keys.jwks,
     metrics,
     metricSources: { overview: () => workshops.overview(), gateway },

@@ -1,5 +1,5 @@
 import { PublicError } from '@clarateach/contract/errors';
-import { normalizeCode, type Odehash, type WorkshopId } from '@clarateach/contract/ids';
+import { normalizeCode, type Odehash, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
 import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { phaseOfSeat } from '../reconciler/situation.ts';
 import type { Database } from '../store/database.ts';
@@ -33,7 +33,13 @@ export interface Join {
 const MAX_BATCH = 200;
 const SOON_SECONDS = 3;
 
-export function createJoin(deps: { database: Database; changes: Changes; now: () => number }): Join {
+export function createJoin(deps: {
+  database: Database;
+  changes: Changes;
+  now: () => number;
+  /** The return code of the next learner of a free seat; made up where there is none. */
+  nextOdehash?: (id: SeatId) => Odehash | undefined;
+}): Join {
   const { database, changes } = deps;
 
   const findByCode = async (code: string) => {
@@ -54,7 +60,13 @@ export function createJoin(deps: { database: Database; changes: Changes; now: ()
     async run(code, requests) {
       const { id, name } = await findByCode(code);
       const { workshop, outcomes } = await database.transaction((trx) =>
-        claimSeats(trx, { database, workshopId: id, requests, now: deps.now() }),
+        claimSeats(trx, {
+          database,
+          workshopId: id,
+          requests,
+          now: deps.now(),
+          nextOdehash: (seat) => deps.nextOdehash?.({ workshop: id, seat }),
+        }),
       );
       if (workshop?.wanted !== 'running') throw notRunning(workshop?.name);
       if (outcomes.some(({ outcome }) => outcome === 'claimed')) changes.notify(id);

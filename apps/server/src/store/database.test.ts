@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,16 @@ describe('a SQLite file', () => {
     context.after(() => rm(path, { recursive: true, force: true }));
     return path;
   };
+
+  test('is for its owner alone, in whatever directory it lies', async (context) => {
+    const path = await directory(context);
+    const database = openDatabase({ kind: 'sqlite', file: join(path, 'clarateach.db'), access: 'serve' });
+    context.after(() => database.close());
+    await migrate(database);
+    const names = (await readdir(path)).filter((name) => !name.includes('.lock'));
+    assert.deepEqual(names.sort(), ['clarateach.db', 'clarateach.db-shm', 'clarateach.db-wal']);
+    for (const name of names) assert.equal((await stat(join(path, name))).mode & 0o777, 0o600, name);
+  });
 
   test('that cannot grow refuses a transaction as no_space, and takes the next one when it can', async (context) => {
     const file = join(await directory(context), 'clarateach.db');
