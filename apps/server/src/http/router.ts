@@ -36,13 +36,17 @@ export function createRouter(deps: RouterDeps) {
   );
 
   /** Only wrong codes count, so a whole class behind one address comes in at once. */
-  const guessing = async <T>({ address }: RequestContext, work: () => Promise<T>): Promise<T> => {
+  const guessing = async <T>(
+    { address }: RequestContext,
+    work: () => Promise<T>,
+    isGuess = (error: PublicError) => error.code === 'unknown_code',
+  ): Promise<T> => {
     const key = addressKey(address);
     guesses.check(key);
     try {
       return await work();
     } catch (error) {
-      if (error instanceof PublicError && error.code === 'unknown_code') guesses.count(key);
+      if (error instanceof PublicError && isGuess(error)) guesses.count(key);
       throw error;
     }
   };
@@ -84,7 +88,15 @@ export function createRouter(deps: RouterDeps) {
 
     join: {
       join: os.join.join.handler(async ({ input, context }) =>
-        session(await guessing(context, () => join.join(input)), context),
+        session(
+          await guessing(
+            context,
+            () => join.join(input),
+            // A full workshop lets in return codes alone, so one that it refuses was wrong.
+            ({ code }) => code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
+          ),
+          context,
+        ),
       ),
       info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
       renew: os.join.renew.handler(async ({ context }) => {
