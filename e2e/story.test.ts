@@ -25,6 +25,9 @@ for (const runtime of ['local', 'docker'] satisfies SeatRuntime[]) {
       const room = await openRoom(runtime);
       try {
         await story(room, running, installation);
+      } catch (error) {
+        await room.failed();
+        throw error;
       } finally {
         await room.close();
         assert.equal(await running.stop(), 0);
@@ -237,7 +240,7 @@ async function teach(room: Room, page: Page, ada: Page): Promise<void> {
 
   await page.getByRole('button', { name: /Extend/ }).click();
   await page.getByRole('menuitem', { name: '1 hour' }).click();
-  await page.getByText(/now ends at/).waitFor();
+  await page.getByText(/now ends at/).first().waitFor();
 
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByRole('button', { name: 'Stop and lose the files' }).click();

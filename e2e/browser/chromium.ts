@@ -19,6 +19,8 @@ export interface Room {
   person(size?: { width: number; height: number }): Promise<{ page: Page; context: BrowserContext }>;
   /** Keeps a picture of what the person sees, in the order they are taken. */
   picture(page: Page, name: string): Promise<void>;
+  /** Pictures of everybody's screen, for whoever looks into a failure. */
+  failed(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,12 @@ export async function openRoom(story: string): Promise<Room> {
       taken += 1;
       const number = String(taken).padStart(2, '0');
       await page.screenshot({ path: join(ARTIFACTS, `${story}-${number}-${name}.png`) });
+    },
+    async failed() {
+      const pages = browser.contexts().flatMap((context) => context.pages());
+      for (const [index, page] of pages.entries()) {
+        await page.screenshot({ path: join(ARTIFACTS, `${story}-failed-${index + 1}.png`) }).catch(() => undefined);
+      }
     },
     close: () => browser.close(),
   };
