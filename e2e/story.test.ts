@@ -240,7 +240,10 @@ async function teach(room: Room, page: Page, ada: Page): Promise<void> {
 
   await page.getByRole('button', { name: /Extend/ }).click();
   await page.getByRole('menuitem', { name: '1 hour' }).click();
-  await page.getByText(/now ends at/).first().waitFor();
+  await page
+    .getByText(/now ends at/)
+    .first()
+    .waitFor();
 
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByRole('button', { name: 'Stop and lose the files' }).click();

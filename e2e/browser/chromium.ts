@@ -58,7 +58,9 @@ export async function openRoom(story: string): Promise<Room> {
     async failed() {
       const pages = browser.contexts().flatMap((context) => context.pages());
       for (const [index, page] of pages.entries()) {
-        await page.screenshot({ path: join(ARTIFACTS, `${story}-failed-${index + 1}.png`) }).catch(() => undefined);
+        await page
+          .screenshot({ path: join(ARTIFACTS, `${story}-failed-${index + 1}.png`) })
+          .catch(() => undefined);
       }
     },
     close: () => browser.close(),

@@ -93,7 +93,8 @@ export function createRouter(deps: RouterDeps) {
             context,
             () => join.join(input),
             // A full workshop lets in return codes alone, so one that it refuses was wrong.
-            ({ code }) => code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
+            ({ code }) =>
+              code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
           ),
           context,
         ),
