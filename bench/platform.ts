@@ -37,11 +37,15 @@ export async function startPlatform(options: { readonly runtime: 'local' | 'dock
     { cwd: ROOT, env: { ...process.env, LOG_LEVEL: 'warn' }, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const { url, signIn } = await started(child);
+  const instructor = await connectInstructor(url, signIn);
   return {
-    ...(await connectInstructor(url, signIn)),
+    ...instructor,
     pid: child.pid as number,
     async stop() {
       if (child.exitCode === null) {
+        // Ctrl-C keeps the files of what still runs; a benchmark keeps nothing.
+        const { workshops } = await instructor.api<{ workshops: { id: string }[] }>('GET', '/api/workshops');
+        for (const { id } of workshops) await instructor.remove(id);
         child.kill('SIGINT');
         await once(child, 'exit');
       }
