@@ -41,12 +41,14 @@ export async function* followWorkshop(
       }
       const { seats } = deps.views.details(state);
       const { revision } = state.workshop;
+      // Who comes back with the newest revision knows all this already.
+      const known = told.size === 0 && revision === after;
       for (const seat of seats) {
         const text = JSON.stringify(seat);
         if (told.get(seat.seat) === text) continue;
         told.set(seat.seat, text);
         // The id moves on only with the last event, so a reader cut off half-way is told again.
-        if (revision !== toldRevision) yield { id: toldRevision, event: { type: 'seat', seat } };
+        if (!known) yield { id: toldRevision, event: { type: 'seat', seat } };
       }
       if (revision !== toldRevision) {
         yield { id: revision, event: { type: 'workshop', workshop: deps.views.summary(state) } };

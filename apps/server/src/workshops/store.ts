@@ -8,7 +8,7 @@ export type WorkshopRow = Selectable<WorkshopsTable>;
 export type SeatRow = Selectable<SeatsTable>;
 export type SessionRow = Selectable<SessionsTable>;
 
-/** A workshop with all that its phases are derived from, read in one consistent look. */
+/** A workshop with all that its phases are derived from; seats and sessions are never older than its revision. */
 export interface WorkshopState {
   readonly workshop: WorkshopRow;
   readonly seats: readonly SeatRow[];
@@ -25,6 +25,7 @@ export async function loadWorkshops(
   ids: readonly WorkshopId[],
 ): Promise<readonly WorkshopState[]> {
   if (ids.length === 0) return [];
+  // The workshops first: a change that comes between these looks has a later revision, and is read again with it.
   const workshops = await db.selectFrom('workshops').selectAll().where('id', 'in', ids).execute();
   const seats = await db
     .selectFrom('seats')
