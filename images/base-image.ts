@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Dockerode from 'dockerode';
@@ -9,8 +9,6 @@ import { runCommand } from './run-command.ts';
 
 const PUBLIC_BASE = 'debian:bookworm-slim';
 const OWN_BASE = 'clarateach-base:bookworm';
-const MIRROR = 'http://deb.debian.org/debian';
-const SECURITY_MIRROR = 'http://deb.debian.org/debian-security';
 /** A registry that says nothing for so long is taken as out of reach. */
 const PULL_SILENCE_MS = 30_000;
 
@@ -76,33 +74,37 @@ async function bootstrap(options: BaseOptions, pullFailure: unknown): Promise<vo
   }
   const directory = await mkdtemp(join(tmpdir(), 'clarateach-base-'));
   try {
-    await runCommand('debootstrap', ['--variant=minbase', 'bookworm', directory, MIRROR], {
+    await runCommand('debootstrap', ['--variant=minbase', 'bookworm', directory], {
       signal,
       onLine: (line) => {
         if (/^[IWE]: (Retrieving|Unpacking|Configuring)/.test(line)) onProgress(line.slice(3));
       },
     });
-    await writeFile(
-      join(directory, 'etc/apt/sources.list'),
-      [
-        `deb ${MIRROR} bookworm main`,
-        `deb ${MIRROR} bookworm-updates main`,
-        `deb ${SECURITY_MIRROR} bookworm-security main`,
-        '',
-      ].join('\n'),
-    );
+    await addUpdates(join(directory, 'etc/apt/sources.list'));
     await importDirectory(docker, directory, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw new ImageBuildError(
       (error as NodeJS.ErrnoException).code === 'ENOENT'
         ? `${PUBLIC_BASE} could not be fetched, and debootstrap is not installed. Install it (apt-get install debootstrap) or give the engine access to a registry, then try again.`
-        : `No base image could be made: ${(error as Error).message}. Check that ${MIRROR} can be reached and that the disk has 2 GB free, then try again.`,
+        : `No base image could be made: ${(error as Error).message}. Check that Debian's package mirror can be reached and that the disk has 2 GB free, then try again.`,
       { cause: error },
     );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** debootstrap names the mirror it used; updates and security fixes lie beside it. */
+async function addUpdates(sources: string): Promise<void> {
+  const [, mirror] = /^deb (\S+) bookworm main/m.exec(await readFile(sources, 'utf8')) ?? [];
+  if (mirror === undefined) return;
+  const lines = [
+    `deb ${mirror} bookworm main`,
+    `deb ${mirror} bookworm-updates main`,
+    `deb ${mirror.replace(/\/$/, '')}-security bookworm-security main`,
+  ];
+  await writeFile(sources, `${lines.join('\n')}\n`);
 }
 
 async function importDirectory(docker: Dockerode, directory: string, signal: AbortSignal): Promise<void> {

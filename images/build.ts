@@ -87,7 +87,7 @@ async function explain(docker: Dockerode, error: unknown, steps: BuildSteps): Pr
   }
   const said = steps.lastLines.slice(-4).join('\n  ');
   if (steps.current.includes('apt-get')) {
-    return `The seat image could not be built: Debian packages could not be installed. Check that http://deb.debian.org can be reached from containers (\`docker run --rm debian apt-get update\`), then try again. The last lines were:\n  ${said}`;
+    return `The seat image could not be built: Debian packages could not be installed. Check that Debian's package mirror can be reached from containers (\`docker run --rm debian apt-get update\`), then try again. The last lines were:\n  ${said}`;
   }
   return `The seat image could not be built: ${(error as Error).message.trim()}. It failed at: ${steps.current || 'its beginning'}. The last lines were:\n  ${said}`;
 }

@@ -8,6 +8,11 @@ import type { SeatLoss } from './seat-pass.ts';
 import { WorkspaceShell } from './workspace-shell.tsx';
 import '../styles/overlays.css';
 import './workspace.css';
+import './terminal/terminal.css';
+import './files/files.css';
+import './editor/editor.css';
+import './preview/preview.css';
+import './surroundings.css';
 
 export function WorkspacePage() {
   const { workshopId = '' } = useParams();
