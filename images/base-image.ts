@@ -9,6 +9,7 @@ import { runCommand } from './run-command.ts';
 
 const PUBLIC_BASE = 'debian:bookworm-slim';
 const OWN_BASE = 'clarateach-base:bookworm';
+const BOOTSTRAP_TRIES = 3;
 /** A registry that says nothing for so long is taken as out of reach. */
 const PULL_SILENCE_MS = 30_000;
 
@@ -65,7 +66,7 @@ async function pull(docker: Dockerode, reference: string, signal: AbortSignal): 
 }
 
 async function bootstrap(options: BaseOptions, pullFailure: unknown): Promise<void> {
-  const { docker, signal, onProgress } = options;
+  const { docker, signal } = options;
   if (process.getuid?.() !== 0) {
     throw new ImageBuildError(
       `${PUBLIC_BASE} could not be fetched, and a base can only be made by root. Give the engine access to a registry, or run \`sudo ./clarateach image build\` once (it needs debootstrap), or name a base image that this engine has.`,
@@ -74,12 +75,7 @@ async function bootstrap(options: BaseOptions, pullFailure: unknown): Promise<vo
   }
   const directory = await mkdtemp(join(tmpdir(), 'clarateach-base-'));
   try {
-    await runCommand('debootstrap', ['--variant=minbase', 'bookworm', directory], {
-      signal,
-      onLine: (line) => {
-        if (/^[IWE]: (Retrieving|Unpacking|Configuring)/.test(line)) onProgress(line.slice(3));
-      },
-    });
+    await debootstrap(directory, options);
     await addUpdates(join(directory, 'etc/apt/sources.list'));
     await importDirectory(docker, directory, signal);
   } catch (error) {
@@ -92,6 +88,25 @@ async function bootstrap(options: BaseOptions, pullFailure: unknown): Promise<vo
     );
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** A mirror that drops a download is asked again; what has come already is kept. */
+async function debootstrap(directory: string, { signal, onProgress }: BaseOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runCommand('debootstrap', ['--variant=minbase', 'bookworm', directory], {
+        signal,
+        onLine: (line) => {
+          if (/^[IWE]: (Retrieving|Unpacking|Configuring)/.test(line)) onProgress(line.slice(3));
+        },
+      });
+      return;
+    } catch (error) {
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (missing || signal.aborted || attempt === BOOTSTRAP_TRIES) throw error;
+      onProgress('The mirror did not give everything; asking again');
+    }
   }
 }
 
