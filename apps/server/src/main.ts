@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { AGENT_GATEWAY_PATH } from '@clarateach/contract/agent-api';
 import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
@@ -25,6 +26,7 @@ import { installationSecret } from './tokens/installation-secret.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
+import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
 import { createViews } from './workshops/view.ts';
 import { createWorkshops } from './workshops/workshops.ts';
@@ -102,15 +104,17 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   );
   const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
 
-  const runtimes = overrides.providers ?? (await ownRuntimes());
-  if (overrides.atEnd === 'stop-seats') {
+  const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
+  const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
+  // Seats on workers are the workers' to keep.
+  if (overrides.atEnd === 'stop-seats' && !workers) {
     starting.defer(() =>
       stopSeats(runtimes, (error) => log.error({ err: error }, 'a seat could not be stopped')),
     );
   }
 
   const metrics = createMetrics();
-  const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
   const workshops = createWorkshops({
     database,
@@ -118,7 +122,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     views: createViews(publicUrl),
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
-    runtimes: [...runtimes.keys()],
+    runtimes: () => [...runtimes.keys()],
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -152,6 +156,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
       secret: sealing.derive('previews'),
     },
+    ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
     onEvent: (event) => logGateway(log, event),
   });
@@ -169,12 +174,23 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now }),
     people,
-    seatTokens: createSeatTokens({ keys, now, vmIp: '' }),
+    seatTokens: createSeatTokens({ keys, now }),
     jwks: keys.jwks,
     metrics,
     metricSources: { overview: () => workshops.overview(), gateway },
     health: createHealth({ database, runtimes, version, now }),
     version,
+    seatAddress(claim, reachedAt) {
+      const at = routes.find({ workshop: claim.workshop.id, seat: claim.seat })?.endpoint;
+      const agent = at?.kind === 'agent' ? at.agent : undefined;
+      const direct = agent === undefined ? undefined : workers?.publicUrl(agent, reachedAt);
+      return {
+        endpoint: `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${claim.workshop.id}`,
+        vmIp: agent === undefined ? '' : new URL(agent).hostname,
+      };
+    },
+    workers: () => workers?.view() ?? [],
+    workerOrigins: () => workers?.publicUrls() ?? [],
     webDirectory: overrides.webDirectory ?? WEB_DIRECTORY,
     closing: closing.signal,
     now,
@@ -204,6 +220,25 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       return ended;
     },
   };
+
+  async function ownWorkers(): Promise<Workers> {
+    const opened = starting.adopt(
+      await openWorkers({
+        agents: config.workers,
+        database,
+        changes,
+        moveAfterMs: config.moveAfterMs,
+        fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
+        now,
+        onState: (address, state, problem) =>
+          log[state === 'up' ? 'info' : 'warn']({ worker: address, state }, problem || 'a worker is up'),
+        onError,
+      }),
+      (each) => each.close(),
+    );
+    log.info({ workers: config.workers.map(({ address }) => address) }, 'Seats run on workers.');
+    return opened;
+  }
 
   async function ownRuntimes(): Promise<Runtimes> {
     const opened = await openRuntimes({

@@ -1,6 +1,6 @@
 import { api } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
-import type { AdminOverview, Health } from '@clarateach/contract/health';
+import type { AdminOverview, Health, WorkerView } from '@clarateach/contract/health';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { implement, withEventMeta } from '@orpc/server';
@@ -21,7 +21,17 @@ export interface RouterDeps {
   readonly health: () => Promise<Health>;
   /** Open WebSockets of the gateway. */
   readonly connections: () => number;
+  /** Where the seat is reached by somebody who reaches this server at `reachedAt`. */
+  readonly seatAddress: (claim: Claim, reachedAt: string) => SeatAddress;
+  readonly workers: () => readonly WorkerView[];
   readonly now: () => number;
+}
+
+export interface SeatAddress {
+  /** The base of its paths. */
+  readonly endpoint: string;
+  /** Of the machine that has it; empty where it is the server's own. */
+  readonly vmIp: string;
 }
 
 /** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
@@ -47,15 +57,18 @@ export function createRouter(deps: RouterDeps) {
     }
   };
 
-  const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
-    ...(await seatTokens.issue(claim)),
-    endpoint: `${origins.reachedAt(context.headers)}/debug/proxy/${claim.workshop.id}`,
-    seat: claim.seat,
-    odehash: claim.odehash,
-    name: claim.name,
-    returning: claim.returning,
-    workshop: claim.workshop,
-  });
+  const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => {
+    const { endpoint, vmIp } = deps.seatAddress(claim, origins.reachedAt(context.headers));
+    return {
+      ...(await seatTokens.issue({ ...claim, vmIp })),
+      endpoint,
+      seat: claim.seat,
+      odehash: claim.odehash,
+      name: claim.name,
+      returning: claim.returning,
+      workshop: claim.workshop,
+    };
+  };
 
   const settled = async (
     owner: string,
@@ -176,6 +189,7 @@ export function createRouter(deps: RouterDeps) {
           health: await deps.health(),
         }),
       ),
+      vms: os.admin.vms.handler(() => ({ workers: [...deps.workers()] })),
     },
   });
 }

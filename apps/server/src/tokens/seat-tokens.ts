@@ -20,6 +20,8 @@ export interface TokenSubject {
   readonly workshop: { readonly id: WorkshopId };
   readonly seat: number;
   readonly odehash: Odehash;
+  /** Address of the machine that has the seat; empty where server and seats share one. */
+  readonly vmIp?: string | undefined;
 }
 
 export interface SeatTokens {
@@ -38,12 +40,10 @@ export interface SeatTokens {
 export function createSeatTokens(deps: {
   readonly keys: SigningKeys;
   readonly now: () => number;
-  /** Address of the machine that has the seats; empty where server and seats share one. */
-  readonly vmIp: string;
 }): SeatTokens {
   const { keys, now } = deps;
   return {
-    async issue({ workshop, seat, odehash }) {
+    async issue({ workshop, seat, odehash, vmIp = '' }) {
       const { kid, privateKey } = keys.signer();
       const iat = Math.floor(now() / 1000);
       const exp = iat + TOKEN_LIFETIME_SECONDS;
@@ -57,7 +57,7 @@ export function createSeatTokens(deps: {
         seat,
         odehash,
         containerId: seatName({ workshop: workshop.id, seat }),
-        vmIp: deps.vmIp,
+        vmIp,
       };
       const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
       const signature = await signed(content, privateKey);
