@@ -7,8 +7,8 @@ import { configFrom } from '../operator/database.ts';
 import { createToken, revokeToken } from '../operator/people.ts';
 import type { Output } from '../output.ts';
 import { whileBuilding } from '../prepare/build-lock.ts';
-import { buildSeatPrograms, buildWeb } from '../prepare/builds.ts';
-import { step } from '../prepare/step.ts';
+import { buildWeb } from '../prepare/builds.ts';
+import { prepareSeats } from '../prepare/seats.ts';
 import { chooseRuntime } from './choose-runtime.ts';
 import { demoWorkshop } from './demo.ts';
 import { startServer } from './start-server.ts';
@@ -53,11 +53,7 @@ async function requirePort(port: number, host: string): Promise<void> {
 
 async function build(output: Output, signal: AbortSignal, runtime: 'local' | 'docker'): Promise<void> {
   await buildWeb(output, signal);
-  if (runtime === 'local') await buildSeatPrograms(output, signal);
-  else {
-    const { buildSeatImage } = await import('../prepare/seat-image.ts');
-    await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
-  }
+  await prepareSeats(output, signal, runtime);
 }
 
 async function demo(
