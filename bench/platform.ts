@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { freePort } from '@clarateach/server/testing/free-port';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -118,13 +118,4 @@ async function instructorToken(signIn: string): Promise<string> {
   });
   if (!made.ok) throw new Error(`No API token was made: ${made.status} ${await made.text()}`);
   return ((await made.json()) as { token: string }).token;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

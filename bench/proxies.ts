@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './platform.ts';
+import { freePort } from '@clarateach/server/testing/free-port';
 
 /** A peer's proxy in front of the same seats: seat N at `<url>/seat/N/terminal`. */
 export interface SeatProxy {

@@ -20,7 +20,7 @@ for (const runtime of ['local', 'docker'] satisfies SeatRuntime[]) {
   const skip = noBrowser ?? canRunSeats(runtime).skip;
   describe(`a live workshop on ${runtime}`, skip === undefined ? {} : { skip }, () => {
     test('from the sign-in link to the deleted workshop, in real browsers', async () => {
-      const installation = await newInstallation(runtime);
+      await using installation = await newInstallation(runtime);
       const running = await installation.up();
       const room = await openRoom(runtime);
       try {
@@ -30,7 +30,6 @@ for (const runtime of ['local', 'docker'] satisfies SeatRuntime[]) {
         assert.equal(await running.stop(), 0);
       }
       assert.deepEqual(await installation.leftBehind(), []);
-      await installation.remove();
     });
   });
 }

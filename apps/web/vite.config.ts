@@ -2,12 +2,13 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { contractRoutes } from './build/contract-routes.ts';
 import { precompress } from './build/precompress.ts';
+import { swapOutput } from './build/swap-output.ts';
 
 /** Where `npm run dev` finds the API. */
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 export default defineConfig({
-  plugins: [react(), contractRoutes(), precompress()],
+  plugins: [react(), contractRoutes(), precompress(), swapOutput()],
   worker: { format: 'es' },
   build: {
     target: ['chrome123', 'firefox128', 'safari17.5'],

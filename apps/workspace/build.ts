@@ -1,15 +1,17 @@
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { directoryBeside, replaceDirectory } from '../../images/replace-directory.ts';
 
 /**
  * Bundles the workspace server to dist/: `server.mjs` and, beside it, what it finds at run time:
- * tmux.conf, bashrc and `pty/<platform>-<arch>/pty.node`. It needs nothing else than Node.
+ * tmux.conf, bashrc and `pty/<platform>-<arch>/pty.node`. It needs nothing else than Node. dist/ is
+ * replaced as a whole: seats start from it while it is built anew.
  */
 const here = import.meta.dirname;
 const dist = join(here, 'dist');
-rmSync(dist, { recursive: true, force: true });
+const next = directoryBeside(dist);
 
 /**
  * In place of zod: schemas of the contract can be declared, and not be used. A seat checks its few
@@ -36,7 +38,7 @@ const withoutSchemas: Plugin = {
 
 await build({
   entryPoints: [join(here, 'src/main.ts')],
-  outdir: dist,
+  outdir: next,
   entryNames: 'server',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -51,7 +53,7 @@ await build({
   plugins: [withoutSchemas],
 });
 
-for (const name of ['tmux.conf', 'bashrc']) cpSync(join(here, name), join(dist, name));
+for (const name of ['tmux.conf', 'bashrc']) cpSync(join(here, name), join(next, name));
 const fromHere = createRequire(import.meta.url);
 const fromNodePty = createRequire(fromHere.resolve('@lydell/node-pty'));
 const { optionalDependencies } = JSON.parse(readFileSync(fromNodePty.resolve('./package.json'), 'utf8')) as {
@@ -66,6 +68,8 @@ for (const name of Object.keys(optionalDependencies)) {
   } catch {
     continue; // npm installs the binary of this machine only.
   }
-  mkdirSync(join(dist, 'pty', platform), { recursive: true });
-  cpSync(binary, join(dist, 'pty', platform, 'pty.node'));
+  mkdirSync(join(next, 'pty', platform), { recursive: true });
+  cpSync(binary, join(next, 'pty', platform, 'pty.node'));
 }
+
+replaceDirectory(next, dist);

@@ -1,28 +1,57 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { connectInstructor, freePort, type Instructor } from '@clarateach/bench/platform';
-import { dockerThings } from '../runner/leaks.ts';
+import { connectInstructor, type Instructor } from '@clarateach/bench/platform';
+import { freePort } from '@clarateach/server/testing/free-port';
+import { endAll, leftOf, type Traces } from './leftovers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_MS = 300_000;
+const END_MS = 60_000;
+/** What is just going away is given this long. */
+const GRACE_MS = 3_000;
+/** Settings of whoever runs the tests are not for the servers of the tests. */
+const SETTINGS =
+  /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY)$/;
 
 export type SeatRuntime = 'local' | 'docker';
+export type Settings = Readonly<Record<string, string>>;
 
-/** A data directory of its own on which `./clarateach up` is started, killed and started again. */
-export interface Installation {
+export interface StartOptions {
+  readonly args?: readonly string[];
+  readonly env?: Settings;
+}
+
+/** A data directory of its own on which `clarateach up` is started, killed and started again. */
+export interface Installation extends AsyncDisposable {
   readonly data: string;
   readonly port: number;
   readonly url: string;
-  /** Starts the server and waits until it is ready; gives the lines it has printed. */
-  up(options?: { args?: readonly string[]; env?: Readonly<Record<string, string>> }): Promise<Running>;
-  /** Removes what is kept on purpose; then everything that is still there was left behind. */
-  remove(): Promise<void>;
+  /** Starts the server and waits until it is ready. */
+  up(options?: StartOptions): Promise<Running>;
+  /** Starts it and waits for nothing. */
+  launch(options?: StartOptions): Launched;
+  /** What of this installation is there: containers, networks, volumes, processes. Another's are not looked at. */
   leftBehind(): Promise<string[]>;
+  /** Removes the data directory, which is kept on purpose. */
+  remove(): Promise<void>;
+  /** Ends whatever a test that failed has left, and removes it. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A server process from its first moment on. */
+export interface Launched {
+  readonly pid: number;
+  readonly lines: readonly string[];
+  readonly errors: readonly string[];
+  /** Resolves when the server says that it is ready; rejects with what it wrote when it ends before. */
+  readonly ready: Promise<Running>;
+  readonly ended: Promise<number | null>;
+  signal(name: NodeJS.Signals): void;
 }
 
 export interface Running {
@@ -35,121 +64,131 @@ export interface Running {
   kill(): Promise<void>;
 }
 
-export async function newInstallation(runtime: SeatRuntime): Promise<Installation> {
-  const data = await mkdtemp(join(tmpdir(), 'clarateach-e2e-'));
+export async function newInstallation(
+  runtime: SeatRuntime,
+  options: {
+    readonly databaseUrl?: string;
+    /** A directory to use, and to leave where it is. */
+    readonly data?: string;
+  } = {},
+): Promise<Installation> {
+  const data = options.data ?? (await mkdtemp(join(tmpdir(), 'clarateach-e2e-')));
   const port = await freePort();
-  const dockerBefore = await dockerThings();
-  return {
+  const { databaseUrl } = options;
+  const traces: Traces = { data, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
+  const launched: Launched[] = [];
+  const installation: Installation = {
     data,
     port,
     url: `http://localhost:${port}`,
-    up: (options = {}) =>
-      start(
-        ['up', '--port', String(port), '--data', data, '--runtime', runtime, ...(options.args ?? [])],
-        options.env,
-      ),
-    remove: () => rm(data, { recursive: true, force: true }),
+    launch({ args = [], env = {} } = {}) {
+      const started = launch(
+        ['up', '--port', String(port), '--data', data, '--runtime', runtime, ...args],
+        databaseUrl === undefined ? env : { DATABASE_URL: databaseUrl, ...env },
+      );
+      launched.push(started);
+      return started;
+    },
+    up: (start) => installation.launch(start).ready,
     async leftBehind() {
-      const docker = [...(await dockerThings())].filter((name) => !dockerBefore.has(name));
-      return [...docker, ...(await processesOf(data))];
+      const deadline = Date.now() + GRACE_MS;
+      for (;;) {
+        const left = await leftOf(traces);
+        if (left.length === 0 || Date.now() > deadline) return left;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    },
+    async remove() {
+      if (options.data === undefined) await rm(data, { recursive: true, force: true });
+    },
+    async [Symbol.asyncDispose]() {
+      for (const each of launched) await end(each);
+      await endAll(traces);
+      await installation.remove();
     },
   };
+  return installation;
+}
+
+/** Ends a server by Ctrl-C; kills one that does not end in time. */
+export async function end(launched: Launched): Promise<void> {
+  launched.signal('SIGINT');
+  const timer = setTimeout(() => launched.signal('SIGKILL'), END_MS);
+  await launched.ended;
+  clearTimeout(timer);
 }
 
 /** Runs the command to its end; for starts that are refused. */
 export async function runToEnd(
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  env: Settings = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = clarateach(args, env);
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    stdout += chunk;
-  });
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
-  const [code] = (await once(child, 'close')) as [number | null];
+  const { signal, ended, lines, errors } = launch(args, env);
+  const timer = setTimeout(() => signal('SIGKILL'), END_MS);
+  const code = await ended;
   clearTimeout(timer);
-  return { code, stdout, stderr };
+  return { code, stdout: lines.join('\n'), stderr: errors.join('\n') };
 }
 
-function clarateach(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, ['apps/cli/src/main.ts', ...args], {
+/** Starts the command line as a process of its own. */
+export function launch(args: readonly string[], env: Settings = {}): Launched {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
+  const child: ChildProcess = spawn(process.execPath, ['apps/cli/src/main.ts', ...args], {
     cwd: ROOT,
-    env: { ...process.env, LOG_LEVEL: 'info', ...env },
+    env: { ...inherited, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-}
-
-async function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const child = clarateach(args, env);
   const lines: string[] = [];
   const errors: string[] = [];
-  const ready = Promise.withResolvers<void>();
-  const read = (from: NodeJS.ReadableStream | null, to: string[]) => {
-    if (from) createInterface({ input: from }).on('line', (line) => to.push(line));
-  };
-  read(child.stderr, errors);
-  if (child.stdout) {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      lines.push(line);
-      if (line.startsWith('ClaraTeach is ready at ')) ready.resolve();
-    });
-  }
-  const ended = once(child, 'exit') as Promise<[number | null]>;
-  void ended.then(([code]) =>
-    ready.reject(new Error(`up ended with ${code}:\n${errors.slice(-20).join('\n')}`)),
-  );
-  const timer = setTimeout(() => ready.reject(new Error('up was not ready in time.')), START_MS);
-  try {
-    await ready.promise;
-  } catch (error) {
-    child.kill('SIGKILL');
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-  return {
-    lines,
+  const ready = Promise.withResolvers<Running>();
+  const ended = (once(child, 'close') as Promise<[number | null]>).then(([code]) => code);
+  const launched: Launched = {
     pid: child.pid as number,
+    lines,
+    errors,
+    ready: ready.promise,
+    ended,
+    signal: (name) => child.kill(name),
+  };
+  const running = (): Running => ({
+    lines,
+    pid: launched.pid,
     signIn: lines.map((line) => /^Sign in: (\S+)/.exec(line)?.[1]).find((link) => link !== undefined),
-    async stop() {
+    stop() {
       child.kill('SIGINT');
-      const [code] = await ended;
-      return code;
+      return ended;
     },
     async kill() {
       child.kill('SIGKILL');
       await ended;
     },
-  };
-}
-
-/** Processes that were given the data directory, by their arguments or their environment. */
-async function processesOf(data: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    const mounts = await readFile(`/proc/${pid}/mounts`, 'utf8').catch(() => '');
-    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-    if ([command, mounts, environment].some((text) => text.includes(data))) {
-      found.push(`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 120)}`);
-    }
+  });
+  if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => errors.push(line));
+  if (child.stdout) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      if (line.startsWith('ClaraTeach is ready at ')) ready.resolve(running());
+    });
   }
-  return found;
+  const timer = setTimeout(() => {
+    ready.reject(new Error(`The server was not ready in time.\n${errors.slice(-20).join('\n')}`));
+    child.kill('SIGKILL');
+  }, START_MS);
+  void ended.then((code) =>
+    ready.reject(new Error(`The server ended with ${code}:\n${errors.slice(-20).join('\n')}`)),
+  );
+  // Whoever asks for it handles it; a start that is meant to fail is nobody's unhandled rejection.
+  ready.promise.catch(() => undefined).finally(() => clearTimeout(timer));
+  return launched;
 }
 
 /** The first admin of a freshly started installation. */
-export function firstInstructor(installation: Installation, running: Running): Promise<Instructor> {
+export function firstInstructor(installation: { url: string }, running: Running): Promise<Instructor> {
   if (!running.signIn) throw new Error('The first start printed no sign-in link.');
   return connectInstructor(installation.url, running.signIn);
 }
 
-/** Looks again and again until it is so; fails after the deadline with the last look. */
+/** Looks again and again until it is so; fails after the deadline. */
 export async function eventually(
   what: string,
   look: () => Promise<boolean>,

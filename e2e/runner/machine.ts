@@ -14,6 +14,11 @@ import { engineAnswers, type OwnedEngine, startEngine } from './docker-engine.ts
 
 const ENGINE: SystemProgram = { program: 'dockerd', package: 'docker.io' };
 const BROWSER: SystemProgram = { program: 'chromium', package: 'chromium' };
+/** What benchmarks run beside. */
+const PEERS: readonly SystemProgram[] = [
+  { program: 'nginx', package: 'nginx-light' },
+  { program: 'haproxy', package: 'haproxy' },
+];
 /** Things that a test of the running system needs; units do without. */
 const NEEDS_MACHINE =
   /^(e2e|bench|images|apps\/workspace|packages\/seats\/src\/providers)\/|^apps\/(cli|server)\/.*(main|up)\.test\.ts$/;
@@ -45,7 +50,13 @@ export async function prepareMachine(options: Options): Promise<Machine> {
   const output: Output = { line: say, note: say, json: () => undefined, table: () => undefined };
   const missing: string[] = [];
   const answered = await engineAnswers();
-  const wanted = [...LOCAL_SEAT_PROGRAMS, ...IMAGE_BASE_PROGRAMS, BROWSER, ...(answered ? [] : [ENGINE])];
+  const wanted = [
+    ...LOCAL_SEAT_PROGRAMS,
+    ...IMAGE_BASE_PROGRAMS,
+    BROWSER,
+    ...PEERS,
+    ...(answered ? [] : [ENGINE]),
+  ];
   for (const program of await installPrograms(output, wanted, signal)) {
     missing.push(`${program.program}: not installed (${installCommand([program])})`);
   }

@@ -60,7 +60,7 @@ pause=0
 while :; do
   began=$(date +%s)
   # A small young generation and heap: a server that only passes bytes on needs no more.
-  "$CLARATEACH_TOOLS/node" --max-semi-space-size=1 --max-old-space-size=128 "$WORKSPACE_SERVER" &
+  "$CLARATEACH_TOOLS/node" --max-semi-space-size=1 --max-old-space-size=128 --v8-pool-size=1 "$WORKSPACE_SERVER" &
   child=$!
   wait "$child"
   code=$?

@@ -9,6 +9,9 @@ describe('the command line', () => {
     const human = await runCli(['version']);
     assert.equal(human.code, 0);
     assert.match(human.stdout, /^ClaraTeach \d+\.\d+\.\d+ /);
+    const short = await runCli(['--version']);
+    assert.equal(short.code, 0);
+    assert.match(short.stdout, /^\d+\.\d+\.\d+\n$/);
     const json = await runCli(['version', '--json']);
     assert.match((JSON.parse(json.stdout) as { version: string }).version, /^\d+\.\d+\.\d+$/);
   });

@@ -11,10 +11,12 @@ import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
 import { workshopCommand } from './commands/workshop.ts';
 import { type Output, terminalOutput } from './output.ts';
+import { productVersion } from './version.ts';
 
 export function createProgram(output: Output): Command {
   const program = new Command('clarateach')
     .description('Hands-on live workshops: one join code, an isolated Linux workspace for every learner.')
+    .version(productVersion(), '--version', 'print the version')
     .showSuggestionAfterError()
     .showHelpAfterError('(clarateach --help lists the commands)');
   program

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -50,6 +50,11 @@ export function takeDataDirectory(path: string): DataDirectory {
       lock.close();
     },
   };
+}
+
+/** Throws the same clear line when a server runs on the directory; takes nothing, and makes none. */
+export function requireUnserved(path: string): void {
+  if (existsSync(join(path, HOLDER_FILE))) takeDataDirectory(path).release();
 }
 
 function heldBy(file: string): string {

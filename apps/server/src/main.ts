@@ -23,6 +23,7 @@ import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
 import { installationSecret } from './tokens/installation-secret.ts';
+import { createPreparedSeats } from './tokens/prepared-seats.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
@@ -116,6 +117,16 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
 
   const metrics = createMetrics();
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
+  /** The origin of the agent that has the seat; undefined where the server itself has it. */
+  const agentOf = (id: SeatId): string | undefined => {
+    const endpoint = routes.find(id)?.endpoint;
+    return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
+  };
+  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
+  const preparedSeats = starting.adopt(
+    createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
+    (each) => each.close(),
+  );
   const workshops = createWorkshops({
     database,
     changes,
@@ -172,22 +183,21 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   await mountApp(app, {
     origins,
     workshops,
-    join: createJoin({ database, changes, now }),
+    join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
-    seatTokens: createSeatTokens({ keys, now }),
+    seatTokens: {
+      ...seatTokens,
+      issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),
+    },
     jwks: keys.jwks,
     metrics,
     metricSources: { overview: () => workshops.overview(), gateway },
     health: createHealth({ database, runtimes, version, now }),
     version,
-    seatAddress(claim, reachedAt) {
-      const at = routes.find({ workshop: claim.workshop.id, seat: claim.seat })?.endpoint;
-      const agent = at?.kind === 'agent' ? at.agent : undefined;
+    seatBase(id, reachedAt) {
+      const agent = agentOf(id);
       const direct = agent === undefined ? undefined : workers?.publicUrl(agent, reachedAt);
-      return {
-        endpoint: `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${claim.workshop.id}`,
-        vmIp: agent === undefined ? '' : new URL(agent).hostname,
-      };
+      return `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${id.workshop}`;
     },
     workers: () => workers?.view() ?? [],
     workerOrigins: () => workers?.publicUrls() ?? [],
@@ -262,6 +272,10 @@ function logGateway(log: FastifyBaseLogger, event: GatewayEvent): void {
   if (event.type !== 'refused') log.info(fields, 'a seat connection');
   else if (event.status >= 500) log.warn({ ...fields, err: event.cause }, 'the gateway refused a request');
   else log.info(fields, 'the gateway refused a request');
+}
+
+function hostOf(agent: string | undefined): string {
+  return agent === undefined ? '' : new URL(agent).hostname;
 }
 
 function serverVersion(): string {

@@ -17,11 +17,17 @@ export async function openStore(
   try {
     if (location.kind === 'postgresql') await answers(database, location.url);
     for (const name of await migrate(database)) events.onMigrated(name);
+    if (location.kind === 'sqlite') await forgetLeases(database);
     return database;
   } catch (error) {
     await database.close();
     throw error;
   }
+}
+
+/** The file is this server's alone, so whoever held a lease in it has ended: nobody has to wait for that. */
+async function forgetLeases({ db }: Database): Promise<void> {
+  await db.updateTable('workshops').set({ leaseHolder: null, leaseUntil: null }).execute();
 }
 
 async function answers({ db }: Database, url: string): Promise<void> {

@@ -23,11 +23,9 @@ export function sendError(response: ServerResponse, error: unknown): void {
     response.destroy();
     return;
   }
-  // The rest of a refused body is read and thrown away, so that the client gets to see the answer.
-  if (!response.req.complete) {
-    response.setHeader('connection', 'close');
-    response.req.resume();
-  }
+  // The rest of a refused body is read and thrown away. Hanging up on it instead would reset the
+  // connection under a client that still sends, which then never gets to see the answer.
+  if (!response.req.complete) response.req.resume();
   sendJson(response, known.status, known.body(requestId));
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { connect, isIP, Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -48,12 +48,28 @@ export interface DialSettings {
 function openSocket(endpoint: DirectEndpoint, port: number): Socket {
   if (endpoint.kind === 'tcp')
     return connect({ host: endpoint.host, port, noDelay: true, allowHalfOpen: true });
-  const path = join(endpoint.directory, `${port}.sock`);
-  // The directory is the learner's: a link in it must not lead the gateway to another's socket.
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    return new Socket().destroy(new Error(`${path} is a symbolic link`));
+  return openLearnersSocket(join(endpoint.directory, `${port}.sock`));
+}
+
+/** Linux: a handle that names a file without opening it. Node has no name for it. */
+const O_PATH = 0o10000000;
+
+/**
+ * The directory is the learner's: a link in it must not lead to another's socket, nor one that is put
+ * there between a look and the connection. So the handle that was looked at is what is connected to.
+ */
+function openLearnersSocket(path: string): Socket {
+  let handle: number | undefined;
+  try {
+    handle = openSync(path, O_PATH | constants.O_NOFOLLOW);
+    if (!fstatSync(handle).isSocket()) throw new Error(`${path} is not a socket`);
+    return connect({ path: `/proc/self/fd/${handle}`, allowHalfOpen: true });
+  } catch (error) {
+    return new Socket().destroy(error as Error);
+  } finally {
+    // A connection to a Unix socket is made, or queued, before `connect` returns.
+    if (handle !== undefined) closeSync(handle);
   }
-  return connect({ path, allowHalfOpen: true });
 }
 
 /** Dials a port of the seat's own servers. */

@@ -100,7 +100,7 @@ export function headersToSeat(raw: readonly string[], connection: string | undef
   return requestHeaders(raw, connection, TO_SEAT_DROPPED);
 }
 
-/** A client's headers as a learner's server may see them; cookie, origin and referer are the caller's to add. */
+/** A client's headers as a learner's server may see them; authorization, cookie, origin and referer are the caller's to add. */
 export function headersToPreview(raw: readonly string[], connection: string | undefined): string {
   return requestHeaders(raw, connection, TO_PREVIEW_DROPPED);
 }

@@ -139,10 +139,19 @@ test('the learner’s server sees a request as from its own localhost', async ()
   assert.equal(seen.headers.host, `localhost:${learnerPort}`);
   assert.equal(seen.headers.origin, `http://localhost:${learnerPort}`);
   assert.equal(seen.headers.cookie, 'theme=dark; login=1');
+  assert.equal(seen.headers.authorization, 'Bearer of-the-learner');
   assert.equal(seen.headers['x-forwarded-host'], undefined);
   const tunnels = seat.tunnels;
   for (let round = 0; round < 5; round++) await visit(preview);
   assert.equal(seat.tunnels, tunnels);
+});
+
+test('tokens of the platform never reach the learner’s server', async () => {
+  const preview = await openPreview();
+  for (const authorization of [`Bearer ${token}`, `bearer ${makeToken({ exp: 1 })}`, 'Bearer ctk_secret']) {
+    const { body } = await visit(preview, '/', { authorization });
+    assert.equal(JSON.parse(body).headers.authorization, undefined);
+  }
 });
 
 test('the browser sees answers as from the preview’s origin', async () => {

@@ -7,6 +7,7 @@ import { PLATFORM_PORTS, type SeatEndpoint } from '@clarateach/contract/seat-ser
 import type { Address } from './address.ts';
 import type { Admission, Pass } from './admission.ts';
 import type { Cors } from './cors.ts';
+import { holdsPlatformToken } from './credentials.ts';
 import { SeatFault } from './dial.ts';
 import { headersFromPreview, headersToPreview } from './headers.ts';
 import type { ResponseHead } from './http-head.ts';
@@ -144,6 +145,12 @@ export function createPreviews(parts: Parts): Previews {
     throw new PublicError('foreign_origin', 'Pages of this origin may not use this preview.');
   }
 
+  /** A learner's server may ask for credentials of its own; the platform's tokens are not for it. */
+  function authorizationLine({ headers: { authorization } }: IncomingMessage): string {
+    if (authorization === undefined || holdsPlatformToken(authorization)) return '';
+    return `Authorization: ${authorization}\r\n`;
+  }
+
   function answerHeaders(head: ResponseHead, id: SeatId): string[] {
     const headers = headersFromPreview(head);
     const kept: string[] = [];
@@ -254,7 +261,7 @@ export function createPreviews(parts: Parts): Previews {
     const { own, rest } = origins().splitCookies(req.headers.cookie);
     const pass = passOf(own, address);
     const cookieLine = rest === '' ? '' : `Cookie: ${rest}\r\n`;
-    return { pass, lines: cookieLine + originLine(req, address.id) };
+    return { pass, lines: cookieLine + authorizationLine(req) + originLine(req, address.id) };
   }
 
   return {

@@ -7,8 +7,8 @@ export function versionCommand(output: Output): Command {
   return new Command('version')
     .description('the version of this checkout')
     .option('--json', 'print JSON')
-    .action(async (options: { json?: boolean }) => {
-      const version = await productVersion();
+    .action((options: { json?: boolean }) => {
+      const version = productVersion();
       print(output, options, { version, node: process.version }, () =>
         output.line(`ClaraTeach ${version} (Node.js ${process.version})`),
       );

@@ -65,7 +65,7 @@ describe('clarateach up', () => {
   it('says that a port is taken before it builds anything', { timeout: 300_000 }, async () => {
     const first = up();
     const url = await first.line('ClaraTeach is ready at ');
-    const { code, stderr } = await runCli(['up', '--port', new URL(url).port, '--data', data]);
+    const { code, stderr } = await runCli(['up', '--port', new URL(url).port, '--data', join(data, 'other')]);
     assert.equal(code, 1);
     assert.match(stderr, /Port \d+ of \S+ is in use\. Stop what uses it, or choose another with --port\./);
   });

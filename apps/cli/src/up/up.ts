@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Config } from '@clarateach/server/config';
+import { requireUnserved } from '@clarateach/server/data-directory';
 import type { UpOptions } from '../commands/up.ts';
 import { CommandError } from '../errors.ts';
 import { checkPort } from '../machine/checks.ts';
@@ -23,8 +24,7 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
   };
   // Wrong settings and a busy port are told before anything is built.
-  const { port, host } = configFrom(settings);
-  await requirePort(port, host);
+  await requirePort(configFrom(settings));
 
   const { runtime, why } = await chooseRuntime(output, signal, options.runtime);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
@@ -44,9 +44,15 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
   }
 }
 
-async function requirePort(port: number, host: string): Promise<void> {
+async function requirePort({ port, host, dataDirectory }: Config): Promise<void> {
   const check = await checkPort(port, host);
   if (!check.ok) {
+    // A second `up` is told of the first one, rather than of some program on its port.
+    try {
+      requireUnserved(dataDirectory);
+    } catch (error) {
+      throw new CommandError((error as Error).message, { cause: error });
+    }
     throw new CommandError(`Port ${port} of ${host} is ${check.detail}. ${check.remedy}`);
   }
 }

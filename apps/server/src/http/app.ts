@@ -81,7 +81,7 @@ export interface AppDeps {
   readonly metricSources: MetricSources;
   readonly health: () => Promise<Health>;
   readonly version: string;
-  readonly seatAddress: RouterDeps['seatAddress'];
+  readonly seatBase: RouterDeps['seatBase'];
   readonly workers: RouterDeps['workers'];
   /** Origins of workers that pages speak to. */
   readonly workerOrigins: () => readonly string[];

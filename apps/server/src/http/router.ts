@@ -1,6 +1,7 @@
 import { api } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
 import type { AdminOverview, Health, WorkerView } from '@clarateach/contract/health';
+import type { SeatId } from '@clarateach/contract/ids';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { implement, withEventMeta } from '@orpc/server';
@@ -21,17 +22,10 @@ export interface RouterDeps {
   readonly health: () => Promise<Health>;
   /** Open WebSockets of the gateway. */
   readonly connections: () => number;
-  /** Where the seat is reached by somebody who reaches this server at `reachedAt`. */
-  readonly seatAddress: (claim: Claim, reachedAt: string) => SeatAddress;
+  /** The base of a seat's paths, for somebody who reaches this server at `reachedAt`. */
+  readonly seatBase: (id: SeatId, reachedAt: string) => string;
   readonly workers: () => readonly WorkerView[];
   readonly now: () => number;
-}
-
-export interface SeatAddress {
-  /** The base of its paths. */
-  readonly endpoint: string;
-  /** Of the machine that has it; empty where it is the server's own. */
-  readonly vmIp: string;
 }
 
 /** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
@@ -46,29 +40,33 @@ export function createRouter(deps: RouterDeps) {
   );
 
   /** Only wrong codes count, so a whole class behind one address comes in at once. */
-  const guessing = async <T>({ address }: RequestContext, work: () => Promise<T>): Promise<T> => {
+  const guessing = async <T>(
+    { address }: RequestContext,
+    work: () => Promise<T>,
+    isGuess = (error: PublicError) => error.code === 'unknown_code',
+  ): Promise<T> => {
     const key = addressKey(address);
     guesses.check(key);
     try {
       return await work();
     } catch (error) {
-      if (error instanceof PublicError && error.code === 'unknown_code') guesses.count(key);
+      if (error instanceof PublicError && isGuess(error)) guesses.count(key);
       throw error;
     }
   };
 
-  const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => {
-    const { endpoint, vmIp } = deps.seatAddress(claim, origins.reachedAt(context.headers));
-    return {
-      ...(await seatTokens.issue({ ...claim, vmIp })),
-      endpoint,
-      seat: claim.seat,
-      odehash: claim.odehash,
-      name: claim.name,
-      returning: claim.returning,
-      workshop: claim.workshop,
-    };
-  };
+  const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
+    ...(await seatTokens.issue(claim)),
+    endpoint: deps.seatBase(
+      { workshop: claim.workshop.id, seat: claim.seat },
+      origins.reachedAt(context.headers),
+    ),
+    seat: claim.seat,
+    odehash: claim.odehash,
+    name: claim.name,
+    returning: claim.returning,
+    workshop: claim.workshop,
+  });
 
   const settled = async (
     owner: string,
@@ -97,19 +95,21 @@ export function createRouter(deps: RouterDeps) {
 
     join: {
       join: os.join.join.handler(async ({ input, context }) =>
-        session(await guessing(context, () => join.join(input)), context),
+        session(
+          await guessing(
+            context,
+            () => join.join(input),
+            // A full workshop lets in return codes alone, so one that it refuses was wrong.
+            ({ code }) =>
+              code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
+          ),
+          context,
+        ),
       ),
       info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
       renew: os.join.renew.handler(async ({ context }) => {
         const { workshopId, odehash } = claimsOf(context);
-        const claim = await join.claimOf(workshopId, odehash);
-        if (!claim) {
-          throw new PublicError(
-            'removed',
-            'This seat is not yours any more: the workshop has ended, or the instructor gave the seat back.',
-          );
-        }
-        return session(claim, context);
+        return session(await join.claimOf(workshopId, odehash), context);
       }),
     },
 

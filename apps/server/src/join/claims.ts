@@ -6,7 +6,7 @@ import type { Schema, SessionsTable } from '../store/schema.ts';
 import { lockWorkshop, nextRevision, type SessionRow, type WorkshopRow } from '../workshops/store.ts';
 
 /** 28^8 codes: with the join code and the limit on wrong guesses, out of reach. */
-const ODEHASH_LENGTH = 8;
+export const ODEHASH_LENGTH = 8;
 
 export interface ClaimRequest {
   readonly name: string;
@@ -31,6 +31,8 @@ export async function claimSeats(
     readonly workshopId: WorkshopId;
     readonly requests: readonly ClaimRequest[];
     readonly now: number;
+    /** The return code of the next learner of a seat; made up where there is none. */
+    readonly nextOdehash: (seat: number) => Odehash | undefined;
   },
 ): Promise<{ workshop: WorkshopRow | undefined; outcomes: readonly ClaimOutcome[] }> {
   const { workshopId, requests, now } = request;
@@ -43,12 +45,11 @@ export async function claimSeats(
   const made: SessionsTable[] = [];
   const renamed: SessionRow[] = [];
 
-  const outcomes = requests.map((request): ClaimOutcome => {
-    const odehash = request.odehash ?? (randomCode(ODEHASH_LENGTH) as Odehash);
-    const old = known.get(odehash);
+  const outcomes = requests.map(({ name, odehash }): ClaimOutcome => {
+    const old = odehash === undefined ? undefined : known.get(odehash);
     if (old) {
-      const session = { ...old, name: request.name };
-      if (old.name !== request.name) renamed.push(session);
+      const session = { ...old, name };
+      if (old.name !== name) renamed.push(session);
       return { outcome: 'claimed', session, returning: true };
     }
     const seat = free.shift();
@@ -57,13 +58,13 @@ export async function claimSeats(
       id: randomUUID(),
       workshopId,
       seat,
-      odehash,
-      name: request.name,
+      odehash: odehash ?? request.nextOdehash(seat) ?? (randomCode(ODEHASH_LENGTH) as Odehash),
+      name,
       joinedAt: now,
     };
     made.push(session);
     // The same learner may ask twice in one batch.
-    known.set(odehash, session);
+    known.set(session.odehash, session);
     return { outcome: 'claimed', session, returning: false };
   });
 

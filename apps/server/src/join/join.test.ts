@@ -89,9 +89,18 @@ eachDatabase('joining', (open, kind) => {
   test('the claims of a workshop end when it stops', async () => {
     const { id, code } = await workshop(1);
     const ada = await plane.join.join({ code, name: 'Ada' });
-    assert.equal((await plane.join.claimOf(id, ada.odehash))?.seat, 1);
+    assert.equal((await plane.join.claimOf(id, ada.odehash)).seat, 1);
     await plane.workshops.stop(owner, id);
-    assert.equal(await plane.join.claimOf(id, ada.odehash), undefined);
+    await assert.rejects(plane.join.claimOf(id, ada.odehash), refused('workshop_not_running'));
+    await plane.workshops.delete(owner, id);
+    await assert.rejects(plane.join.claimOf(id, ada.odehash), refused('workshop_not_running'));
+  });
+
+  test('a learner without a claim in a workshop that runs was removed', async () => {
+    const { id, code } = await workshop(1);
+    const ada = await plane.join.join({ code, name: 'Ada' });
+    await opened.database.db.deleteFrom('sessions').where('workshopId', '=', id).execute();
+    await assert.rejects(plane.join.claimOf(id, ada.odehash), refused('removed'));
   });
 
   test(`500 join 60 seats at once through ${kind === 'sqlite' ? 'one server' : 'two servers'}: each seat goes once`, async () => {

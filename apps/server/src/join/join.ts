@@ -1,5 +1,5 @@
 import { PublicError } from '@clarateach/contract/errors';
-import { normalizeCode, type Odehash, type WorkshopId } from '@clarateach/contract/ids';
+import { normalizeCode, type Odehash, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
 import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { phaseOfSeat } from '../reconciler/situation.ts';
 import type { Database } from '../store/database.ts';
@@ -22,15 +22,24 @@ export interface Join {
   /** Throws `unknown_code`, `workshop_full` or `workshop_not_running`. */
   join(input: JoinBody): Promise<Claim>;
   info(code: string): Promise<JoinInfo>;
-  /** The claim behind a token that is to be renewed; undefined once it is lost. */
-  claimOf(workshop: WorkshopId, odehash: Odehash): Promise<Claim | undefined>;
+  /**
+   * The claim behind a token that is to be renewed. Throws `workshop_not_running` once the workshop has
+   * stopped, and `removed` where it runs and the learner holds no seat in it any more.
+   */
+  claimOf(workshop: WorkshopId, odehash: Odehash): Promise<Claim>;
 }
 
 /** Claims in one transaction; more wait for the next. Far below the databases' limits on parameters. */
 const MAX_BATCH = 200;
 const SOON_SECONDS = 3;
 
-export function createJoin(deps: { database: Database; changes: Changes; now: () => number }): Join {
+export function createJoin(deps: {
+  database: Database;
+  changes: Changes;
+  now: () => number;
+  /** The return code of the next learner of a free seat; made up where there is none. */
+  nextOdehash?: (id: SeatId) => Odehash | undefined;
+}): Join {
   const { database, changes } = deps;
 
   const findByCode = async (code: string) => {
@@ -51,7 +60,13 @@ export function createJoin(deps: { database: Database; changes: Changes; now: ()
     async run(code, requests) {
       const { id, name } = await findByCode(code);
       const { workshop, outcomes } = await database.transaction((trx) =>
-        claimSeats(trx, { database, workshopId: id, requests, now: deps.now() }),
+        claimSeats(trx, {
+          database,
+          workshopId: id,
+          requests,
+          now: deps.now(),
+          nextOdehash: (seat) => deps.nextOdehash?.({ workshop: id, seat }),
+        }),
       );
       if (workshop?.wanted !== 'running') throw notRunning(workshop?.name);
       if (outcomes.some(({ outcome }) => outcome === 'claimed')) changes.notify(id);
@@ -91,13 +106,20 @@ export function createJoin(deps: { database: Database; changes: Changes; now: ()
 
     async claimOf(workshopId, odehash) {
       const row = await database.db
-        .selectFrom('sessions')
-        .innerJoin('workshops', 'workshops.id', 'sessions.workshopId')
-        .select(['sessions.seat', 'sessions.name', 'workshops.name as workshopName'])
-        .where('sessions.workshopId', '=', workshopId)
-        .where('sessions.odehash', '=', odehash)
+        .selectFrom('workshops')
+        .leftJoin('sessions', (join) =>
+          join.onRef('sessions.workshopId', '=', 'workshops.id').on('sessions.odehash', '=', odehash),
+        )
+        .select(['workshops.wanted', 'workshops.name as workshopName', 'sessions.seat', 'sessions.name'])
+        .where('workshops.id', '=', workshopId)
         .executeTakeFirst();
-      if (!row) return undefined;
+      if (row?.wanted !== 'running') throw notRunning(row?.workshopName);
+      if (row.seat === null || row.name === null) {
+        throw new PublicError(
+          'removed',
+          'This seat is not yours any more: it was given to somebody else, or the workshop was started anew. Join again with the code.',
+        );
+      }
       return {
         workshop: { id: workshopId, name: row.workshopName },
         seat: row.seat,

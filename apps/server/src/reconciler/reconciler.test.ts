@@ -59,10 +59,8 @@ eachDatabase('the reconciler', (open, kind) => {
     await scene(provider, async ({ plane, owner, create, phases }) => {
       const id = await create(5);
       await eventually(async () => (await phases(id)).join() === all(5, 'ready'));
-      const route =
-        plane.routes.find({ workshop: id, seat: 3 }) ??
-        (await plane.routes.refresh({ workshop: id, seat: 3 }));
-      assert.equal(route?.endpoint?.kind, 'unix');
+      const endpoint = await eventually(() => plane.routes.find({ workshop: id, seat: 3 })?.endpoint);
+      assert.equal(endpoint.kind, 'unix');
       await plane.workshops.stop(owner, id);
       await eventually(async () => (await plane.workshops.show(owner, id)).phase === 'stopped');
       assert.deepEqual(await provider.list(AbortSignal.timeout(1_000)), []);

@@ -8,6 +8,7 @@ import { SeatLoop, type SeatLoopDeps } from './seat-loop.ts';
 import { endExpired, forgetGone, holdLeases, releaseLeases, seatRevisions } from './store.ts';
 
 const SUPERVISE_MS = 1_000;
+const BETWEEN_ROUNDS_MS = 50;
 const ORPHANS_MS = 30_000;
 /** Seats of one provider that are made or removed at once: enough to keep its machine busy. */
 const SEATS_AT_ONCE = 10;
@@ -39,6 +40,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   let timer: NodeJS.Timeout | undefined;
   let supervising: Promise<void> = Promise.resolve();
   let queued = false;
+  let endedAt = 0;
   let orphansDue = 0;
 
   const loopDeps: SeatLoopDeps = {
@@ -85,20 +87,24 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     }
   };
 
-  /** One round at a time; asked for during a round, one more follows. */
+  /** One round at a time, and not right after the last: changes come in bursts, and a round sees them all. */
   const round = () => {
     if (queued || closing.signal.aborted) return;
     queued = true;
+    clearTimeout(timer);
+    timer = setTimeout(run, Math.max(0, endedAt + BETWEEN_ROUNDS_MS - performance.now()));
+  };
+  const run = () => {
     supervising = supervising.then(async () => {
       queued = false;
       if (closing.signal.aborted) return;
-      clearTimeout(timer);
       try {
         await supervise();
       } catch (error) {
         if (!closing.signal.aborted) deps.onSuperviseError(error);
       }
-      if (!closing.signal.aborted) timer = setTimeout(round, SUPERVISE_MS);
+      endedAt = performance.now();
+      if (!queued && !closing.signal.aborted) timer = setTimeout(round, SUPERVISE_MS);
     });
   };
 

@@ -6,9 +6,9 @@ import { FRESH_SEAT, type SeatRow } from '../workshops/store.ts';
 import { observedOf, policy, situationOf } from './situation.ts';
 import { forgetSeat, loadSeatWork, type SeatWork, writeSeat } from './store.ts';
 
-/** How soon a seat that is on its way is looked at again; it doubles up to the second. */
+/** How soon a seat that is on its way is looked at again; the pause grows up to the second. */
 const FIRST_LOOK_MS = 25;
-const LAST_LOOK_MS = 500;
+const LAST_LOOK_MS = 250;
 /** How often a seat that is as wanted is looked at. */
 const STEADY_LOOK_MS = 3_000;
 /** After an error of the database or of `observe`, which say nothing about the seat. */
@@ -40,6 +40,8 @@ export class SeatLoop {
   readonly #deps: SeatLoopDeps;
   readonly #abort = new AbortController();
   readonly #ended: Promise<void>;
+  /** The row as this loop last read or wrote it; read anew once somebody else has changed it. */
+  #work: SeatWork | undefined;
   #woken = Promise.withResolvers<void>();
   #lookMs = FIRST_LOOK_MS;
 
@@ -51,6 +53,7 @@ export class SeatLoop {
 
   /** Somebody changed the row: look now. */
   wake(): void {
+    this.#work = undefined;
     this.#lookMs = FIRST_LOOK_MS;
     this.#woken.resolve();
   }
@@ -72,6 +75,7 @@ export class SeatLoop {
       } catch (error) {
         if (signal.aborted) return;
         this.#deps.onError(error, this.id);
+        this.#work = undefined;
         pauseMs = BLIND_MS;
       }
       if (pauseMs === 'ended') {
@@ -85,8 +89,9 @@ export class SeatLoop {
   /** One look and at most one step; gives the pause until the next. */
   async #once(signal: AbortSignal): Promise<number | 'ended'> {
     const { database, now } = this.#deps;
-    const work = await loadSeatWork(database, this.id.workshop, this.id.seat);
+    const work = this.#work ?? (await loadSeatWork(database, this.id.workshop, this.id.seat));
     if (!work) return 'ended';
+    this.#work = work;
     this.knownRevision = work.row.revision;
     const provider = this.#deps.provider(work);
     // A server without this runtime leaves the seat to one that has it.
@@ -136,6 +141,7 @@ export class SeatLoop {
           await limited(provider, () => provider.destroy(this.id, signal));
           if (step.next === 'forgotten') {
             await forgetSeat(this.#deps.database, row);
+            this.#work = undefined;
             this.#deps.changed(this.id);
           } else {
             await this.#write(row, nowWanted(row, step.next));
@@ -176,7 +182,10 @@ export class SeatLoop {
   }
 
   async #write(row: SeatRow, values: Partial<SeatRow>): Promise<SeatRow | undefined> {
+    const work = this.#work;
     const written = await writeSeat(this.#deps.database, row, values);
+    // Somebody woke the loop meanwhile, or changed the row under it: look at it anew.
+    this.#work = written && work && this.#work === work ? { ...work, row: written } : undefined;
     if (written) {
       this.knownRevision = written.revision;
       this.#deps.changed(this.id);
@@ -186,7 +195,7 @@ export class SeatLoop {
 
   #nextLookMs(): number {
     const lookMs = this.#lookMs;
-    this.#lookMs = Math.min(lookMs * 2, LAST_LOOK_MS);
+    this.#lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS);
     return lookMs;
   }
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
+import { sql } from 'kysely';
 import { insertOwner } from '../testing/control-plane.ts';
 import { installationId, isUniqueViolation, migrate, openDatabase } from './database.ts';
 import { eachDatabase, startPostgres } from './testing.ts';
@@ -58,6 +59,34 @@ describe('a SQLite file', () => {
     context.after(() => rm(path, { recursive: true, force: true }));
     return path;
   };
+
+  test('is for its owner alone, in whatever directory it lies', async (context) => {
+    const path = await directory(context);
+    const database = openDatabase({ kind: 'sqlite', file: join(path, 'clarateach.db'), access: 'serve' });
+    context.after(() => database.close());
+    await migrate(database);
+    const names = (await readdir(path)).filter((name) => !name.includes('.lock'));
+    assert.deepEqual(names.sort(), ['clarateach.db', 'clarateach.db-shm', 'clarateach.db-wal']);
+    for (const name of names) assert.equal((await stat(join(path, name))).mode & 0o777, 0o600, name);
+  });
+
+  test('that cannot grow refuses a transaction as no_space, and takes the next one when it can', async (context) => {
+    const file = join(await directory(context), 'clarateach.db');
+    const database = openDatabase({ kind: 'sqlite', file, access: 'serve' });
+    context.after(() => database.close());
+    await migrate(database);
+    const insert = () =>
+      database.transaction((trx) =>
+        trx
+          .insertInto('settings')
+          .values({ key: 'large', value: 'x'.repeat(100_000) })
+          .execute(),
+      );
+    await sql`pragma max_page_count = 1`.execute(database.db);
+    await assert.rejects(insert(), { name: 'PublicError', code: 'no_space' });
+    await sql`pragma max_page_count = 100000`.execute(database.db);
+    await insert();
+  });
 
   test('is served by one server; commands beside it may still open it', async (context) => {
     const file = join(await directory(context), 'clarateach.db');

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { PublicError } from '@clarateach/contract/errors';
 import { type Dialect, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
@@ -20,6 +21,8 @@ export function openSqlite(file: string, access: 'serve' | 'shared'): SqliteFile
   const lock = access === 'serve' ? lockFile(file) : undefined;
   let database: DatabaseSync;
   try {
+    // For its owner alone, wherever it lies: SQLite gives its own files beside it the same permissions.
+    closeSync(openSync(file, 'a', 0o600));
     database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
     const [check] = database.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
@@ -71,11 +74,24 @@ function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
       let statement = kept.get(text);
       if (!statement) {
         statement = asKyselyStatement(database.prepare(text));
+        if (text === 'rollback') statement = onlyInTransaction(database, statement);
         if (kept.size >= KEPT_STATEMENTS) kept.delete(kept.keys().next().value as string);
         kept.set(text, statement);
       }
       return statement;
     },
+  };
+}
+
+/**
+ * SQLite rolls back by itself when the disk is full or broken. A second rollback would fail, and that
+ * failure would take the place of the reason.
+ */
+function onlyInTransaction(database: DatabaseSync, rollback: SqliteStatement): SqliteStatement {
+  return {
+    ...rollback,
+    run: (parameters) =>
+      database.isTransaction ? rollback.run(parameters) : { changes: 0, lastInsertRowid: 0 },
   };
 }
 

@@ -1,6 +1,6 @@
 import { type KeyObject, randomUUID, sign, verify } from 'node:crypto';
 import { PublicError } from '@clarateach/contract/errors';
-import { type Odehash, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import {
   type SeatClaims,
   seatClaims,
@@ -20,8 +20,6 @@ export interface TokenSubject {
   readonly workshop: { readonly id: WorkshopId };
   readonly seat: number;
   readonly odehash: Odehash;
-  /** Address of the machine that has the seat; empty where server and seats share one. */
-  readonly vmIp?: string | undefined;
 }
 
 export interface SeatTokens {
@@ -40,10 +38,12 @@ export interface SeatTokens {
 export function createSeatTokens(deps: {
   readonly keys: SigningKeys;
   readonly now: () => number;
+  /** Address of the machine that has the seat; empty where server and seats share one. */
+  readonly vmIp?: (seat: SeatId) => string;
 }): SeatTokens {
   const { keys, now } = deps;
   return {
-    async issue({ workshop, seat, odehash, vmIp = '' }) {
+    async issue({ workshop, seat, odehash }) {
       const { kid, privateKey } = keys.signer();
       const iat = Math.floor(now() / 1000);
       const exp = iat + TOKEN_LIFETIME_SECONDS;
@@ -57,7 +57,7 @@ export function createSeatTokens(deps: {
         seat,
         odehash,
         containerId: seatName({ workshop: workshop.id, seat }),
-        vmIp,
+        vmIp: deps.vmIp?.({ workshop: workshop.id, seat }) ?? '',
       };
       const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
       const signature = await signed(content, privateKey);

@@ -2,10 +2,12 @@ import type { WorkshopId } from '@clarateach/contract/ids';
 import type { Database } from '../store/database.ts';
 
 const POLL_MS = 500;
+/** Changes of one workshop that come closer together are told as one: everybody who is told reads it whole. */
+const QUIET_MS = 20;
 
 /**
- * Tells this process which workshops changed: at once for its own changes, within half a second for
- * those of other servers on the same database. Level-triggered: a listener looks at the database
+ * Tells this process which workshops changed: within a moment for its own changes, within half a second
+ * for those of other servers on the same database. Level-triggered: a listener looks at the database
  * and never relies on having heard of each step.
  */
 export interface Changes {
@@ -22,7 +24,20 @@ export function createChanges(database: Database, onError: (error: unknown) => v
   let failing = false;
   let polling: Promise<void> = Promise.resolve();
 
+  /** Workshops that were told of just now, and whether they have changed since. */
+  const quiet = new Map<WorkshopId, { again: boolean; readonly timer: NodeJS.Timeout }>();
   const notify = (id: WorkshopId) => {
+    const told = quiet.get(id);
+    if (told) {
+      told.again = true;
+      return;
+    }
+    const timer = setTimeout(() => {
+      const { again } = quiet.get(id) ?? { again: false };
+      quiet.delete(id);
+      if (again) notify(id);
+    }, QUIET_MS);
+    quiet.set(id, { again: false, timer });
     for (const listener of listeners) listener(id);
   };
 
@@ -62,6 +77,8 @@ export function createChanges(database: Database, onError: (error: unknown) => v
       clearTimeout(timer);
       await polling;
       clearTimeout(timer);
+      for (const told of quiet.values()) clearTimeout(told.timer);
+      quiet.clear();
     },
   };
 }

@@ -2,6 +2,7 @@ import type { JoinInfo } from '@clarateach/contract/join';
 import { ArrowRight, ChevronRight } from 'lucide-react';
 import type { FormEvent } from 'react';
 import { useState } from 'react';
+import type { JoinRequest } from '../api/learner.ts';
 import { Field } from '../ui/field.tsx';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryError } from './entry-error.tsx';
@@ -12,7 +13,7 @@ import { WorkshopState } from './workshop-state.tsx';
 interface JoinFormProps {
   readonly code: string;
   readonly info: JoinInfo;
-  readonly onEnter: (seat: SavedSeat) => void;
+  readonly onEnter: (seat: SavedSeat, request: JoinRequest) => void;
   /** What the page knows of the workshop is out of date. */
   readonly onStale: () => void;
 }

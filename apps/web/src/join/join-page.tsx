@@ -5,7 +5,7 @@ import type { FormEvent } from 'react';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError, messageOf } from '../api/api-error.ts';
-import { joinInfo } from '../api/learner.ts';
+import { type JoinRequest, joinInfo } from '../api/learner.ts';
 import { paths } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
 import { Logo } from '../ui/logo.tsx';
@@ -13,7 +13,9 @@ import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
 import { ThemeToggle } from '../ui/theme-toggle.tsx';
 import { browserSeats } from './browser-seats.ts';
+import { isNewInstead } from './is-new-instead.ts';
 import { JoinForm } from './join-form.tsx';
+import { NewSeat } from './new-seat.tsx';
 import type { SavedSeat } from './saved-seats.ts';
 import { WelcomeBack } from './welcome-back.tsx';
 import './join.css';
@@ -120,6 +122,7 @@ function Workshop({ code }: { readonly code: string }) {
   const { info, error, askAgain } = useJoinInfo(code);
   const navigate = useNavigate();
   const [stranger, setStranger] = useState(false);
+  const [newSeat, setNewSeat] = useState<SavedSeat>();
 
   useEffect(() => {
     // While the learner types a name, the workspace's code comes in.
@@ -138,9 +141,11 @@ function Workshop({ code }: { readonly code: string }) {
     return error ? <Notice tone="bad">{error.message}</Notice> : <Waiting label="Looking up the workshop…" />;
   }
 
-  const enter = (seat: SavedSeat) => {
+  const open = ({ session }: SavedSeat) => navigate(paths.workspace(session.workshop.id));
+  const enter = (seat: SavedSeat, request: JoinRequest) => {
     browserSeats.save(seat);
-    navigate(paths.workspace(seat.session.workshop.id));
+    if (isNewInstead(seat.session, request)) setNewSeat(seat);
+    else open(seat);
   };
   const saved = browserSeats.find(info.workshop.id);
   return (
@@ -150,7 +155,16 @@ function Workshop({ code }: { readonly code: string }) {
         <h1>{info.workshop.name}</h1>
       </div>
       {error && <Notice tone="warn">{error.message}</Notice>}
-      {saved && !stranger ? (
+      {newSeat ? (
+        <NewSeat
+          seat={newSeat}
+          onOpen={() => open(newSeat)}
+          onTypeAgain={() => {
+            setNewSeat(undefined);
+            setStranger(true);
+          }}
+        />
+      ) : saved && !stranger ? (
         <WelcomeBack saved={saved} info={info} onEnter={enter} onStranger={() => setStranger(true)} />
       ) : (
         <JoinForm code={code} info={info} onEnter={enter} onStale={askAgain} />

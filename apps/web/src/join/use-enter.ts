@@ -13,7 +13,10 @@ export interface Entering {
 }
 
 /** Takes a seat, and knows when another attempt is pointless. */
-export function useEnter(onEnter: (seat: SavedSeat) => void, onStale: () => void): Entering {
+export function useEnter(
+  onEnter: (seat: SavedSeat, request: JoinRequest) => void,
+  onStale: () => void,
+): Entering {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError>();
   const [waitSeconds, setWaitSeconds] = useState(0);
@@ -28,7 +31,7 @@ export function useEnter(onEnter: (seat: SavedSeat) => void, onStale: () => void
     setBusy(true);
     setError(undefined);
     try {
-      onEnter({ code: request.code, session: await join(request) });
+      onEnter({ code: request.code, session: await join(request) }, request);
     } catch (caught) {
       const known = caught instanceof ApiError ? caught : new ApiError('unknown', messageOf(caught));
       setError(known);

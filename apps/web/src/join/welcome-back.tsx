@@ -1,5 +1,6 @@
 import type { JoinInfo } from '@clarateach/contract/join';
 import { ArrowRight } from 'lucide-react';
+import type { JoinRequest } from '../api/learner.ts';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryError } from './entry-error.tsx';
 import type { SavedSeat } from './saved-seats.ts';
@@ -9,7 +10,7 @@ import { WorkshopState } from './workshop-state.tsx';
 interface WelcomeBackProps {
   readonly saved: SavedSeat;
   readonly info: JoinInfo;
-  readonly onEnter: (seat: SavedSeat) => void;
+  readonly onEnter: (seat: SavedSeat, request: JoinRequest) => void;
   /** Somebody else sits at this browser. */
   readonly onStranger: () => void;
 }

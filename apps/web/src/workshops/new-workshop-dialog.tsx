@@ -1,4 +1,4 @@
-import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { MAX_SEATS, type WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { TriangleAlert } from 'lucide-react';
 import type { FormEvent } from 'react';
@@ -58,7 +58,7 @@ export function NewWorkshopDialog(props: NewWorkshopDialogProps) {
             type="number"
             inputMode="numeric"
             min={1}
-            max={100}
+            max={MAX_SEATS}
             value={form.seats}
             error={errors.fields.seats}
             onChange={(event) => set({ seats: event.target.value })}

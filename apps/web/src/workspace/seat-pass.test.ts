@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JoinInfo, SeatSession } from '@clarateach/contract/join';
+import type { SeatSession } from '@clarateach/contract/join';
 import { ApiError } from '../api/api-error.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
 import { SeatLostError, SeatPass } from './seat-pass.ts';
@@ -17,11 +17,7 @@ const session = (token: string, expiresAt: number) =>
     workshop: { id: 'ws-abcd1234', name: 'Class' },
   }) as unknown as SeatSession;
 
-function setUp(
-  renewal: () => SeatSession,
-  join: () => SeatSession = renewal,
-  state: JoinInfo['state'] = 'open',
-) {
+function setUp(renewal: () => SeatSession, join: () => SeatSession = renewal) {
   const calls: string[] = [];
   const saves: SavedSeat[] = [];
   let now = 0;
@@ -35,7 +31,6 @@ function setUp(
       calls.push(`join ${code} ${odehash}`);
       return join();
     },
-    info: async () => ({ state }) as JoinInfo,
     save: (seat) => saves.push(seat),
     now: () => now,
   });
@@ -81,12 +76,6 @@ test('a removed learner and an ended workshop are told apart', async () => {
     const { pass } = setUp(refuse(code, status));
     await assert.rejects(pass.renew(), (error) => error instanceof SeatLostError && error.loss === loss);
   }
-});
-
-test('nobody was removed from a workshop that stopped', async () => {
-  const refused = refuse('removed', 403);
-  const { pass } = setUp(refused, refused, 'stopped');
-  await assert.rejects(pass.renew(), (error) => error instanceof SeatLostError && error.loss === 'ended');
 });
 
 test('a server that is away loses nobody a seat', async () => {

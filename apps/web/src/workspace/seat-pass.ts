@@ -1,4 +1,4 @@
-import type { JoinInfo, SeatSession } from '@clarateach/contract/join';
+import type { SeatSession } from '@clarateach/contract/join';
 import { ApiError } from '../api/api-error.ts';
 import type { JoinRequest } from '../api/learner.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
@@ -26,7 +26,6 @@ interface SeatPassParts {
   readonly saved: SavedSeat;
   readonly renew: (token: string) => Promise<SeatSession>;
   readonly join: (request: JoinRequest) => Promise<SeatSession>;
-  readonly info: (code: string) => Promise<JoinInfo>;
   readonly save: (seat: SavedSeat) => void;
   readonly now: () => number;
 }
@@ -92,20 +91,10 @@ export class SeatPass {
       this.#session = await renew(this.#session.token).catch((error: unknown) => this.#return(error));
     } catch (error) {
       const loss = lossOf(error);
-      if (loss === undefined) throw error;
-      throw new SeatLostError(loss === 'removed' && (await this.#hasEnded()) ? 'ended' : loss, error);
+      throw loss === undefined ? error : new SeatLostError(loss, error);
     }
     save({ code: saved.code, session: this.#session });
     return this.#session;
-  }
-
-  /** A stopped workshop lets go of everybody's seat: nobody was removed in particular. */
-  async #hasEnded(): Promise<boolean> {
-    try {
-      return (await this.#parts.info(this.#parts.saved.code)).state === 'stopped';
-    } catch (error) {
-      return error instanceof ApiError && error.code === 'unknown_code';
-    }
   }
 
   /** A token too old to exchange: code and return code lead back to the seat. */

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'react';
-import { join, joinInfo, renew } from '../api/learner.ts';
+import { join, renew } from '../api/learner.ts';
 import { browserSeats } from '../join/browser-seats.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
 import type { Workspace } from './context.ts';
@@ -24,7 +24,6 @@ export function useSeat(saved: SavedSeat, onLost: (loss: SeatLoss) => void): Wor
       saved,
       renew,
       join,
-      info: joinInfo,
       save: (seat) => {
         browserSeats.save(seat);
         setSession(seat.session);

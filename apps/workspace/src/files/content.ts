@@ -60,7 +60,9 @@ export async function sendContent(
       'content-type': 'application/octet-stream',
       'x-content-type-options': 'nosniff',
     };
-    if (matches(request.headers['if-none-match'], etag)) {
+    const ifMatch = request.headers['if-match'];
+    if (ifMatch !== undefined && !matches(ifMatch, etag)) throw changed('Nothing was sent');
+    if (matches(request.headers['if-none-match']?.replaceAll('W/', ''), etag)) {
       response.writeHead(304, headers).end();
       return;
     }
@@ -225,10 +227,10 @@ export async function receiveContent(
   }
 }
 
-function changed(): PublicError {
+function changed(safe = 'Nothing was written'): PublicError {
   return new PublicError(
     'precondition_failed',
-    'The file is not the one you last read: it was changed, made or removed meanwhile. Nothing was written; read it again.',
+    `The file is not the one you last read: it was changed, made or removed meanwhile. ${safe}; read it again.`,
   );
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createTerminalServer } from './server.ts';
@@ -38,7 +39,7 @@ async function serve(t: TestContext, script: string, limits: Partial<FlowLimits>
     await server.close();
     directory.remove();
   });
-  return { socket, redraws, directory: directory.path };
+  return { server, socket, redraws, directory: directory.path };
 }
 
 const FLOOD_BYTES = 12_000_000;
@@ -215,6 +216,22 @@ test('messages that break the protocol are answered with an error and a close', 
   await until(() => twice.messages.length === 1, 'ready');
   twice.send({ type: 'attach', cols: 80, rows: 24 });
   await until(() => twice.closedWith === 1008, 'a close after a second attach');
+});
+
+test('a server that ends lets nobody in', async (t) => {
+  const { server, socket } = await serve(t, 'cat');
+  const viewer = view(socket);
+  await until(() => viewer.messages.length === 1, 'the viewer is attached');
+  const ended = server.close();
+  const late = connect(socket);
+  const outcome = await new Promise((done) => {
+    late.once('connect', () => done('let in'));
+    late.once('error', ({ code }: NodeJS.ErrnoException) => done(code));
+  });
+  late.destroy();
+  assert.equal(outcome, 'ENOENT');
+  await ended;
+  assert.equal(viewer.closedWith, 1001);
 });
 
 test('a peer that answers no ping is dropped, one that does stays', async (t) => {

@@ -88,6 +88,11 @@ export function createTerminalServer(options: TerminalOptions): TerminalServer {
     },
     close: async () => {
       endHeartbeat();
+      // Nobody comes in any more: a viewer who comes back at once would type into a shell that is let go.
+      const closed = new Promise<void>((done) => {
+        http.close(() => done());
+      });
+      http.closeIdleConnections();
       for (const each of webSockets.clients) each.close(CLOSE_GOING_AWAY, 'The seat restarts.');
       // Keys that were typed last are still on their way through the PTY, which forgets them when it closes.
       await pause(LAST_KEYS_MS);
@@ -95,11 +100,7 @@ export function createTerminalServer(options: TerminalOptions): TerminalServer {
       const end = setTimeout(() => {
         for (const each of webSockets.clients) each.terminate();
       }, 1_000);
-      await new Promise<void>((done) => {
-        http.close(() => done());
-        http.closeIdleConnections();
-        // Upgraded connections are not the server's any more; they are counted by the WebSocket server.
-      });
+      await closed;
       clearTimeout(end);
     },
   };

@@ -20,6 +20,12 @@ test('directories come first, and numbers count as numbers', () => {
   assert.deepEqual(names(tree), ['src', '2.txt', '10.txt', 'README.md']);
 });
 
+test('the home directory of the seat is not shown, and others of its name are', () => {
+  let tree = listed(emptyTree, '', [directory('.home'), directory('src'), file('.env')]);
+  tree = listed(unfolded(tree, 'src'), 'src', [directory('.home')]);
+  assert.deepEqual(names(tree), ['src', 'src/.home', '.env']);
+});
+
 test('an unfolded directory shows its entries once they are known', () => {
   let tree = unfolded(listed(emptyTree, '', [directory('src'), file('a')]), 'src');
   assert.equal(visibleRows(tree)[0]?.loading, true);

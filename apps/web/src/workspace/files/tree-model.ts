@@ -24,6 +24,9 @@ export interface TreeRow {
 
 export const emptyTree: Tree = { listings: new Map(), expanded: new Set(['']) };
 
+/** A seat's dotfiles and caches, beside the learner's work: within reach of the terminal, and out of the way here. */
+const HOME = '.home';
+
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 
 /** Directories first, then by name as people count: `2.txt` before `10.txt`. */
@@ -33,9 +36,10 @@ function sorted(entries: readonly FileEntry[]): FileEntry[] {
 }
 
 export function listed(tree: Tree, directory: string, entries: readonly FileEntry[]): Tree {
-  const listings = new Map(tree.listings).set(directory, sorted(entries));
+  const shown = directory === '' ? entries.filter(({ name }) => name !== HOME) : entries;
+  const listings = new Map(tree.listings).set(directory, sorted(shown));
   // Listings below directories that are gone would come back to life with a new one of that name.
-  const directories = new Set(entries.filter(({ type }) => type === 'directory').map(({ name }) => name));
+  const directories = new Set(shown.filter(({ type }) => type === 'directory').map(({ name }) => name));
   const expanded = new Set(tree.expanded);
   const prefix = directory === '' ? '' : `${directory}/`;
   for (const path of new Set([...listings.keys(), ...expanded])) {

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { probeDocker } from '@clarateach/seats/providers/docker/probe';
+
+const docker = await probeDocker();
+const noDocker = docker.ok ? undefined : `NOT RUN: ${docker.note}`;
+const missing = ['nginx', 'haproxy'].filter((name) => !existsSync(`/usr/sbin/${name}`));
+const noProxies = missing.length > 0 ? `NOT RUN: ${missing.join(' and ')} not installed` : undefined;
+
+/** Each benchmark in its short form: that it does its work right, and never how fast. */
+const benchmarks: [name: string, skip: string | undefined][] = [
+  ['join-burst', undefined],
+  ['ten-seats', noDocker],
+  ['density', noDocker],
+  ['echo', noDocker ?? noProxies],
+  ['flood', noDocker],
+];
+
+for (const [name, skip] of benchmarks) {
+  test(`the benchmark ${name} does its work right`, skip === undefined ? {} : { skip }, async () => {
+    const { code, output } = await run(name);
+    assert.equal(code, 0, output);
+    assert.match(output, /ratio \d/);
+  });
+}
+
+function run(name: string): Promise<{ code: number | null; output: string }> {
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [file, '--short'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk;
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
