@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Instructor } from '@clarateach/bench/platform';
-import { openTerminal, seatAddress } from '@clarateach/bench/terminal';
 import type { AdminVms, WorkerView } from '@clarateach/contract/health';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
 import { AGENT_TOKEN, type AgentProcess, newAgent } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
+import { answer } from './platform/learner.ts';
 import { eventually, firstInstructor, newInstallation, type Running } from './platform/up.ts';
 
 /** Seconds after which a silent worker's seats are moved, in these tests. */
@@ -22,11 +22,14 @@ describe('two workers', canRunSeats('local'), () => {
     const { id, code } = await instructor.workshop(4);
     const show = () => instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`);
     const seatsOn = async (port: number) => (await stage.worker(port)).seats.map(({ seat }) => seat);
-    assert.deepEqual([(await seatsOn(stage.portOfOne)).length, (await seatsOn(two.port)).length], [2, 2]);
+    await eventually(
+      'two seats on each',
+      async () => (await seatsOn(stage.portOfOne)).length === 2 && (await seatsOn(two.port)).length === 2,
+    );
 
     // Learners go straight to the machine that has their seat.
     const learners = [];
-    for (const name of ['Ada', 'Bob']) learners.push(await instructor.join(code, name));
+    for (const name of ['Ada', 'Bob', 'Cleo', 'Dan']) learners.push(await instructor.join(code, name));
     const bases = new Set(learners.map(({ endpoint }) => endpoint));
     assert.deepEqual(
       [...bases].sort(),
@@ -118,7 +121,10 @@ describe('two workers', canRunSeats('local'), () => {
     assert.deepEqual([refused.state, refused.seats], ['refused', []]);
     assert.match(refused.problem, /does not take this server's token/);
     const { id } = await stage.instructor.workshop(2);
-    assert.equal((await stage.worker(stage.portOfOne)).seats.length, 2);
+    await eventually(
+      'both seats on the other worker',
+      async () => (await stage.worker(stage.portOfOne)).seats.length === 2,
+    );
     const old = await stage.one.call('GET', '/info', { 'clarateach-agent-api': '999' });
     assert.equal(old.status, 426);
     assert.match(await old.text(), /version 1 of the agent API, the caller version 999/);
@@ -173,25 +179,4 @@ async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
       await installation.remove();
     },
   };
-}
-
-/** What a command printed in the learner's terminal, one line. */
-async function answer(session: SeatSession, command: string): Promise<string> {
-  const mark = Math.random().toString(36).slice(2, 10);
-  const terminal = await openTerminal(seatAddress(session), { cols: 200, rows: 50 });
-  try {
-    let output = '';
-    const found = terminal.until((chunk) => {
-      output += chunk.toString('utf8');
-      return new RegExp(`${mark}<([^>]*)>`).test(output);
-    });
-    // The typed line shows the mark in two halves, so only the answer has it whole.
-    terminal.write(
-      `${command} > /tmp/answer; printf '%s%s<%s>\\n' ${mark.slice(0, 4)} ${mark.slice(4)} "$(cat /tmp/answer)"\r`,
-    );
-    await found;
-    return new RegExp(`${mark}<([^>]*)>`).exec(output)?.[1]?.trim() ?? '';
-  } finally {
-    await terminal.close();
-  }
 }
