@@ -166,16 +166,21 @@ export async function createAgent(
     },
   });
 
+  /** An agent that was there before its server has no keys yet, and its first learner must not pay for it. */
+  const withKeys = (go: () => void): void => {
+    if (keys === undefined || keys.known) go();
+    else void keys.look().then(go);
+  };
   server.on('request', (request, response) => {
     towardsGateway(request);
-    if (gateway.handles(request)) gateway.request(request, response);
+    if (gateway.handles(request)) withKeys(() => gateway.request(request, response));
     else api(request, response);
   });
   server.on('upgrade', (request: IncomingMessage, socket, head) => {
     socket.on('error', () => socket.destroy());
     towardsGateway(request);
     if (request.url?.startsWith('/vms/')) streams.upgrade(request, socket, head);
-    else if (gateway.handles(request)) gateway.upgrade(request, socket, head);
+    else if (gateway.handles(request)) withKeys(() => gateway.upgrade(request, socket, head));
     else refuse(socket, new AgentError('not_found', 'There is nothing at this address.'));
   });
   starting.defer(async () => {

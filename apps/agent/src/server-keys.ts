@@ -19,6 +19,10 @@ type SavedKeys = z.infer<typeof savedKeys>;
 /** The server's public keys, kept in memory and on disk, and refreshed beside the requests. */
 export interface ServerKeys {
   readonly publicKeys: PublicKeys;
+  /** Whether there are any keys; a token that comes before the first is worth a {@link look}. */
+  readonly known: boolean;
+  /** Asks the server now; resolves in a few seconds, whatever comes of it. */
+  look(): Promise<void>;
   /** Milliseconds since the server confirmed the keys; undefined before the first time. */
   ageMs(): number | undefined;
   close(): Promise<void>;
@@ -101,6 +105,10 @@ export async function openServerKeys(deps: {
         return undefined;
       },
     },
+    get known() {
+      return keys.size > 0;
+    },
+    look,
     ageMs: () => (confirmedAt === undefined ? undefined : now() - confirmedAt),
     async close() {
       closing.abort();

@@ -54,6 +54,7 @@ export function watchWorker(deps: {
   let heardAt: number | undefined;
   let lostAt: number | undefined;
   let missed = 0;
+  let failing = false;
   let woken = Promise.withResolvers<void>();
 
   const enter = (next: WorkerState, why: string): void => {
@@ -75,7 +76,16 @@ export function watchWorker(deps: {
       info = answer;
       heardAt = now();
       missed = 0;
-      await deps.onInfo(worker, answer, closing.signal).catch(deps.onError);
+      await deps.onInfo(worker, answer, closing.signal).then(
+        () => {
+          failing = false;
+        },
+        (error: unknown) => {
+          // Reported once an outage, not once a second.
+          if (!failing && !closing.signal.aborted) deps.onError(error);
+          failing = true;
+        },
+      );
       enter('up', '');
     } catch (error) {
       if (closing.signal.aborted) return;

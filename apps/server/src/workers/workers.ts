@@ -1,6 +1,12 @@
 import type { AgentInfo, Vm } from '@clarateach/contract/agent-api';
 import type { WorkerView } from '@clarateach/contract/health';
-import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import {
+  type Odehash,
+  parseSeatName,
+  type SeatId,
+  seatName,
+  type WorkshopId,
+} from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
@@ -82,18 +88,15 @@ export async function openWorkers(deps: {
 
   /** Somebody joined or left: the worker must know within a moment. */
   const tellHolders = async (workshop: WorkshopId): Promise<void> => {
-    const up = workers.filter(({ state }) => state === 'up');
-    if (up.length === 0) return;
+    if (workers.every(({ state }) => state !== 'up')) return;
     const placed = await placedSeats(database, [workshop]);
     await Promise.all(
-      up.flatMap((worker) =>
-        (worker.info?.vms ?? []).flatMap((vm) => {
-          const seat = placed.get(vm.name);
-          if (seat?.worker !== worker.address) return [];
-          const known = told.get(keyOf(worker, vm.name)) ?? vm.holder;
-          return known === seat.holder ? [] : push(worker, idOf(vm), seat);
-        }),
-      ),
+      [...placed].map(async ([name, seat]) => {
+        const worker = workers.find(({ address, state }) => address === seat.worker && state === 'up');
+        const id = parseSeatName(name);
+        if (!worker || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
+        await push(worker, id, seat);
+      }),
     );
   };
 

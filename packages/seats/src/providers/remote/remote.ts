@@ -27,7 +27,7 @@ export interface RemoteAgent extends Omit<SeatProvider, 'info'> {
   readonly address: string;
   /** What the agent is and holds; also how one finds out that it lives. */
   inspect(signal: AbortSignal): Promise<AgentInfo>;
-  /** Says whose tokens pass for a seat. An older word than the agent has is left out. */
+  /** Says whose tokens pass for a seat. An older word than the agent has, or one on a seat that it has not, is left out. */
   setHolder(seat: SeatId, holder: HolderRequest, signal: AbortSignal): Promise<void>;
 }
 
@@ -189,7 +189,8 @@ export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
 
     async setHolder(seat, holder, signal) {
       const response = await ask('PUT', `${vmPath(seat)}/holder`, { signal, body: holder });
-      if (response.status === 409) await response.body?.cancel();
+      // Superseded, or a seat that is not there yet: there is nobody to let in.
+      if (response.status === 409 || response.status === 404) await response.body?.cancel();
       else await done(response);
     },
 
