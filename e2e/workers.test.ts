@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Instructor } from '@clarateach/bench/platform';
+import type { Vm } from '@clarateach/contract/agent-api';
 import type { AdminVms, WorkerView } from '@clarateach/contract/health';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
+import type { Page } from 'playwright-core';
+import { noBrowser, openRoom } from './browser/chromium.ts';
 import { AGENT_TOKEN, type AgentProcess, newAgent } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { answer } from './platform/learner.ts';
@@ -115,6 +118,61 @@ describe('two workers', canRunSeats('local'), () => {
     }
   });
 
+  test('a learner’s browser uses the worker itself, and follows the seat to another', {
+    timeout: 200_000,
+    ...(noBrowser === undefined ? {} : { skip: noBrowser }),
+  }, async () => {
+    await using stage = await twoWorkers();
+    const { id, code } = await stage.instructor.workshop(1);
+    const room = await openRoom('workers');
+    try {
+      const { page } = await room.person();
+      const sockets: string[] = [];
+      page.on('websocket', (socket) => sockets.push(new URL(socket.url()).port));
+      await page.goto(`${stage.url}/join/${code}`);
+      await page.getByLabel('Your name').fill('Ada');
+      await page.getByRole('button', { name: 'Join workshop' }).click();
+      await page.getByText('Connected', { exact: true }).waitFor();
+      const home = stage.agentWith(sockets);
+      await type(page, 'echo from-$((40+2)) > worker.txt; cat worker.txt', 'from-42');
+      await page.getByRole('treeitem', { name: /worker\.txt/ }).waitFor();
+
+      await type(
+        page,
+        "clear; echo '<h1>Made by Ada</h1>' > index.html; python3 -m http.server 5173 >/dev/null 2>&1 & echo up-$((1+1))",
+        'up-2',
+      );
+      await page.getByRole('button', { name: 'Preview', exact: true }).click();
+      const pane = page.getByRole('region', { name: 'Preview' });
+      await pane.getByRole('button', { name: /5173/ }).first().click();
+      await pane.locator('iframe').contentFrame().getByRole('heading', { name: 'Made by Ada' }).waitFor();
+      await room.picture(page, 'preview');
+      await pane.getByRole('button', { name: 'Close the preview' }).click();
+
+      await home.kill();
+      await eventually(
+        'the seat is on the other worker',
+        async () => {
+          const [seat] = (await stage.instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`)).seats;
+          return seat?.phase === 'occupied' && /another worker/.test(seat.reason);
+        },
+        60_000,
+      );
+      await type(page, 'clear; ls; echo here-$((40+2))', 'here-42');
+      await room.picture(page, 'moved');
+      await home.start();
+    } finally {
+      await room.close();
+    }
+    await stage.instructor.remove(id);
+    for (const agent of [stage.one, stage.two]) {
+      await eventually('nothing is left on the worker', async () => {
+        const { vms } = (await (await agent.call('GET', '/vms')).json()) as { vms: unknown[] };
+        return vms.length === 0;
+      });
+    }
+  });
+
   test('a wrong token and another version are told, and take no seats', { timeout: 120_000 }, async () => {
     await using stage = await twoWorkers({ wrongTokenForTwo: true });
     const refused = await stage.worker(stage.two.port);
@@ -131,6 +189,18 @@ describe('two workers', canRunSeats('local'), () => {
     await stage.instructor.remove(id);
   });
 });
+
+/** Types a command; what it prints is read by the terminal's own support for screen readers. */
+async function type(page: Page, command: string, expected: string): Promise<void> {
+  const readable = page.getByRole('button', { name: 'Screen reader mode of the terminal' });
+  if ((await readable.getAttribute('aria-pressed')) !== 'true') await readable.click();
+  await page.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type(command);
+  await page.keyboard.press('Enter');
+  await eventually(`the terminal shows ${expected}`, async () =>
+    ((await page.locator('.xterm-accessibility-tree').textContent()) ?? '').includes(expected),
+  );
+}
 
 /** A server and two agents on loopback ports; the first is reached by a line that can be cut. */
 async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
@@ -159,6 +229,12 @@ async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
     portOfOne: line.port,
     url: installation.url,
     instructor,
+    /** The agent at one of these ports. */
+    agentWith(ports: readonly string[]): AgentProcess {
+      const found = [one, two].find(({ port }) => ports.includes(String(port)));
+      assert.ok(found, `no worker at ${ports.join()}`);
+      return found;
+    },
     async worker(port: number): Promise<WorkerView> {
       const found = (await workers()).find(({ address }) => address === `http://127.0.0.1:${port}`);
       assert.ok(found);
@@ -172,6 +248,9 @@ async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
       await running.stop();
       await line.close();
       for (const agent of [one, two]) {
+        // Seats outlive their agent, also those of a test that failed.
+        const { vms } = (await (await agent.call('GET', '/vms')).json()) as { vms: Vm[] };
+        for (const vm of vms) await agent.call('DELETE', `/vms/${vm.workshop_id}/${vm.seat_id}`);
         assert.equal(await agent.stop(), 0);
         await agent.remove();
       }
