@@ -14,9 +14,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'apps/workspace': ['contract'],
   'apps/web': ['contract'],
   'apps/server': ['contract', 'seats', 'gateway'],
-  'apps/cli': ['contract', 'seats', 'server'],
+  'apps/agent': ['contract', 'seats', 'gateway'],
+  'apps/cli': ['contract', 'seats', 'server', 'agent'],
   bench: ['contract', 'seats', 'gateway', 'server', 'cli', 'workspace'],
-  e2e: ['contract', 'seats', 'gateway', 'server', 'cli', 'workspace', 'bench'],
+  e2e: ['contract', 'seats', 'gateway', 'server', 'agent', 'cli', 'workspace', 'bench'],
 };
 
 /** Tools that want a default export. */

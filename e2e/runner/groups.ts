@@ -26,6 +26,7 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'workspace', claims: under('apps/workspace'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'server', claims: under('apps/server'), concurrency: 1, timeoutMinutes: 8 },
+  { name: 'agent', claims: under('apps/agent'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },

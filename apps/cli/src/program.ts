@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { agentCommand } from './commands/agent.ts';
 import { dbCommand } from './commands/db.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
@@ -21,6 +22,7 @@ export function createProgram(output: Output): Command {
   program
     .addCommand(upCommand(output))
     .addCommand(serverCommand(output))
+    .addCommand(agentCommand(output))
     .addCommand(workshopCommand(output))
     .addCommand(tokenCommand(output))
     .addCommand(signInLinkCommand(output))

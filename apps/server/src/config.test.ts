@@ -25,6 +25,8 @@ describe('the settings', () => {
       runtime: { kind: 'auto' },
       logLevel: 'info',
       trustProxy: false,
+      workers: [],
+      moveAfterMs: 60_000,
     });
   });
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
   | { readonly kind: 'sqlite'; readonly file: string }
@@ -34,6 +35,10 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, so many hops, or these addresses. */
   readonly trustProxy: boolean | number | readonly string[];
+  /** Machines that run the seats instead of this one; none: this one runs them. */
+  readonly workers: readonly WorkerAgent[];
+  /** How long a worker may be silent before its seats are brought up on others. */
+  readonly moveAfterMs: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -51,8 +56,8 @@ export class ConfigError extends Error {
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL` and `TRUST_PROXY`; others are left
- * alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL`, `TRUST_PROXY`,
+ * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const problems: string[] = [];
@@ -87,6 +92,8 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
     trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
+    workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
+    moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -167,6 +174,16 @@ function runtime(value: string): RuntimeChoice {
     throw new Error('is firecracker, which this version cannot run. Choose auto, docker or local.');
   }
   return { kind: 'fixed', name: name.data };
+}
+
+function lostSeconds(value: string): number {
+  const seconds = Number(value);
+  if (!/^\d+$/.test(value) || seconds < 5 || seconds > 86_400) {
+    throw new Error(
+      `is "${value}". Give the seconds, 5 to 86400, after which a silent worker's seats are moved.`,
+    );
+  }
+  return seconds * 1000;
 }
 
 function logLevel(value: string): LogLevel {

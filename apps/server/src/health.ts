@@ -13,11 +13,11 @@ export function createHealth(deps: {
   readonly now: () => number;
 }): () => Promise<Health> {
   const { database, runtimes, version, now } = deps;
-  const [defaultRuntime] = runtimes.keys();
-  if (defaultRuntime === undefined) throw new Error('A server needs a runtime.');
 
   const look = async (): Promise<Health> => {
     const [databaseOk, seen] = await Promise.all([answers(database), runtimeHealth(runtimes)]);
+    const [defaultRuntime] = runtimes.keys();
+    if (defaultRuntime === undefined) throw new Error('A server needs a runtime.');
     const ok = databaseOk && seen.every((runtime) => runtime.ok);
     return {
       status: ok ? 'ok' : 'degraded',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { AGENT_GATEWAY_PATH } from '@clarateach/contract/agent-api';
 import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
@@ -26,6 +27,7 @@ import { createPreparedSeats } from './tokens/prepared-seats.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
+import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
 import { createViews } from './workshops/view.ts';
 import { createWorkshops } from './workshops/workshops.ts';
@@ -103,17 +105,24 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   );
   const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
 
-  const runtimes = overrides.providers ?? (await ownRuntimes());
-  if (overrides.atEnd === 'stop-seats') {
+  const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
+  const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
+  // Seats on workers are the workers' to keep.
+  if (overrides.atEnd === 'stop-seats' && !workers) {
     starting.defer(() =>
       stopSeats(runtimes, (error) => log.error({ err: error }, 'a seat could not be stopped')),
     );
   }
 
   const metrics = createMetrics();
-  const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
-  const seatTokens = createSeatTokens({ keys, now, vmIp: '' });
+  /** The origin of the agent that has the seat; undefined where the server itself has it. */
+  const agentOf = (id: SeatId): string | undefined => {
+    const endpoint = routes.find(id)?.endpoint;
+    return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
+  };
+  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
   const preparedSeats = starting.adopt(
     createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
     (each) => each.close(),
@@ -124,7 +133,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     views: createViews(publicUrl),
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
-    runtimes: [...runtimes.keys()],
+    runtimes: () => [...runtimes.keys()],
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -158,6 +167,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
       secret: sealing.derive('previews'),
     },
+    ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
     onEvent: (event) => logGateway(log, event),
   });
@@ -184,6 +194,13 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     metricSources: { overview: () => workshops.overview(), gateway },
     health: createHealth({ database, runtimes, version, now }),
     version,
+    seatBase(id, reachedAt) {
+      const agent = agentOf(id);
+      const direct = agent === undefined ? undefined : workers?.publicUrl(agent, reachedAt);
+      return `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${id.workshop}`;
+    },
+    workers: () => workers?.view() ?? [],
+    workerOrigins: () => workers?.publicUrls() ?? [],
     webDirectory: overrides.webDirectory ?? WEB_DIRECTORY,
     closing: closing.signal,
     now,
@@ -214,6 +231,25 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
   };
 
+  async function ownWorkers(): Promise<Workers> {
+    const opened = starting.adopt(
+      await openWorkers({
+        agents: config.workers,
+        database,
+        changes,
+        moveAfterMs: config.moveAfterMs,
+        fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
+        now,
+        onState: (address, state, problem) =>
+          log[state === 'up' ? 'info' : 'warn']({ worker: address, state }, problem || 'a worker is up'),
+        onError,
+      }),
+      (each) => each.close(),
+    );
+    log.info({ workers: config.workers.map(({ address }) => address) }, 'Seats run on workers.');
+    return opened;
+  }
+
   async function ownRuntimes(): Promise<Runtimes> {
     const opened = await openRuntimes({
       choice: config.runtime,
@@ -236,6 +272,10 @@ function logGateway(log: FastifyBaseLogger, event: GatewayEvent): void {
   if (event.type !== 'refused') log.info(fields, 'a seat connection');
   else if (event.status >= 500) log.warn({ ...fields, err: event.cause }, 'the gateway refused a request');
   else log.info(fields, 'the gateway refused a request');
+}
+
+function hostOf(agent: string | undefined): string {
+  return agent === undefined ? '' : new URL(agent).hostname;
 }
 
 function serverVersion(): string {

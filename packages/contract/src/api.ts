@@ -1,7 +1,7 @@
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
 import { account, accountBody, apiToken, createdToken, createTokenBody } from './account.ts';
-import { adminOverview, health } from './health.ts';
+import { adminOverview, adminVms, health } from './health.ts';
 import { seatNumber, workshopId } from './ids.ts';
 import { joinBody, joinInfo, seatSession } from './join.ts';
 import {
@@ -183,5 +183,8 @@ export const api = {
     overview: admin
       .route({ method: 'GET', path: '/api/admin/overview', summary: 'What is running, for the operator' })
       .output(adminOverview),
+    vms: admin
+      .route({ method: 'GET', path: '/api/admin/vms', summary: 'The workers, and the seats on each' })
+      .output(adminVms),
   },
 };

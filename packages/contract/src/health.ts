@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { vmState } from './agent-api.ts';
+import { seatNumber, workshopId } from './ids.ts';
 import { runtimeInfo, runtimeName } from './runtime.ts';
 
 export const health = z.object({
@@ -24,3 +26,28 @@ export const adminOverview = z.object({
   health,
 });
 export type AdminOverview = z.infer<typeof adminOverview>;
+
+export const workerView = z.object({
+  /** The agent's origin. */
+  address: z.string(),
+  /** `unknown`: not heard of since the server's start. `refused`: it takes another token or speaks another version. */
+  state: z.enum(['unknown', 'up', 'down', 'refused']),
+  /** Why it cannot be used; empty while it is up. */
+  problem: z.string(),
+  /** Where browsers reach it; null: only through the server. */
+  publicUrl: z.string().nullable(),
+  runtime: runtimeName.nullable(),
+  version: z.string().nullable(),
+  draining: z.boolean(),
+  /** Seats that it takes. */
+  capacity: z.number().int(),
+  /** When it last answered. */
+  heardAt: z.iso.datetime().nullable(),
+  /** What it had when it last answered. */
+  seats: z.array(z.object({ workshopId, seat: seatNumber, state: z.enum([...vmState.options, 'unknown']) })),
+});
+export type WorkerView = z.infer<typeof workerView>;
+
+/** Empty where the server itself runs the seats. */
+export const adminVms = z.object({ workers: z.array(workerView) });
+export type AdminVms = z.infer<typeof adminVms>;

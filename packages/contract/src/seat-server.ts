@@ -24,4 +24,12 @@ export const TUNNEL_PATH = '/tunnel';
 export type SeatEndpoint =
   | { readonly kind: 'tcp'; readonly host: string }
   /** A directory with the sockets `3001.sock` and `3002.sock`. */
-  | { readonly kind: 'unix'; readonly directory: string };
+  | { readonly kind: 'unix'; readonly directory: string }
+  /**
+   * On another machine: `GET <url>/<port>` with the agent's token, `Connection: Upgrade` and
+   * `Upgrade: tcp` becomes a byte stream to that port of the seat. `agent` is the agent's origin.
+   */
+  | { readonly kind: 'agent'; readonly agent: string; readonly url: string };
+
+/** An endpoint that programs of the seat's own machine reach. */
+export type DirectEndpoint = Exclude<SeatEndpoint, { kind: 'agent' }>;

@@ -16,6 +16,7 @@ export const seatPhase = z.enum([
   'resetting',
   'stopping',
   'failed',
+  'lost',
 ]);
 export type SeatPhase = z.infer<typeof seatPhase>;
 

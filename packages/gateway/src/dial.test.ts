@@ -37,11 +37,7 @@ after(async () => {
 
 function dial(directory: string): Promise<SeatFault | undefined> {
   return new Promise((resolve) => {
-    const socket = dialPort(
-      { kind: 'unix', directory },
-      FILES_PORT,
-      1000,
-    )((fault) => {
+    const socket = dialPort({ kind: 'unix', directory }, FILES_PORT, { connectTimeoutMs: 1000 })((fault) => {
       socket.destroy();
       resolve(fault);
     });

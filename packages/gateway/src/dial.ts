@@ -1,7 +1,14 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { connect, Socket } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
 import { join } from 'node:path';
-import { FILES_PORT, type SeatEndpoint, TUNNEL_PATH } from '@clarateach/contract/seat-server';
+import { connect as connectTls } from 'node:tls';
+import { AGENT_API_VERSION, AGENT_VERSION_HEADER } from '@clarateach/contract/agent-api';
+import {
+  type DirectEndpoint,
+  FILES_PORT,
+  type SeatEndpoint,
+  TUNNEL_PATH,
+} from '@clarateach/contract/seat-server';
 import { HeadCollector, parseResponseHead } from './http-head.ts';
 
 /**
@@ -30,7 +37,15 @@ export type Dial = (done: Dialled) => Socket;
 
 const NOTHING = Buffer.alloc(0);
 
-function openSocket(endpoint: SeatEndpoint, port: number): Socket {
+/** How seats are reached. */
+export interface DialSettings {
+  /** How long a seat may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  /** The token of the agent at this origin, for seats on other machines. */
+  readonly agentToken?: ((agent: string) => string | undefined) | undefined;
+}
+
+function openSocket(endpoint: DirectEndpoint, port: number): Socket {
   if (endpoint.kind === 'tcp')
     return connect({ host: endpoint.host, port, noDelay: true, allowHalfOpen: true });
   return openLearnersSocket(join(endpoint.directory, `${port}.sock`));
@@ -58,12 +73,49 @@ function openLearnersSocket(path: string): Socket {
 }
 
 /** Dials a port of the seat's own servers. */
-export function dialPort(endpoint: SeatEndpoint, port: number, timeoutMs: number): Dial {
+export function dialPort(endpoint: SeatEndpoint, port: number, settings: DialSettings): Dial {
+  const { connectTimeoutMs } = settings;
+  if (endpoint.kind !== 'agent')
+    return dialSocket(() => openSocket(endpoint, port), 'connect', connectTimeoutMs);
+  const url = new URL(endpoint.url);
+  const token = settings.agentToken?.(endpoint.agent);
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+  return upgraded(dialOrigin(url, connectTimeoutMs), {
+    request: `GET ${url.pathname}/${port} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${AGENT_VERSION_HEADER}: ${AGENT_API_VERSION}\r\n${authorization}\r\n`,
+    timeoutMs: connectTimeoutMs,
+    refused: (status) =>
+      new SeatFault('unreachable', `the agent refused a connection to the seat with ${status}`),
+  });
+}
+
+function dialOrigin({ protocol, hostname, port }: URL, timeoutMs: number): Dial {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (protocol === 'https:') {
+    return dialSocket(
+      () =>
+        connectTls({
+          host,
+          port: Number(port || 443),
+          ALPNProtocols: ['http/1.1'],
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+        }),
+      'secureConnect',
+      timeoutMs,
+    );
+  }
+  return dialSocket(
+    () => connect({ host, port: Number(port || 80), noDelay: true, allowHalfOpen: true }),
+    'connect',
+    timeoutMs,
+  );
+}
+
+function dialSocket(open: () => Socket, connected: 'connect' | 'secureConnect', timeoutMs: number): Dial {
   return (done) => {
-    const socket = openSocket(endpoint, port);
+    const socket = open();
     const settle = (fault?: SeatFault): void => {
       clearTimeout(timer);
-      socket.off('connect', onConnect);
+      socket.off(connected, onConnect);
       socket.off('error', onError);
       socket.off('close', onClose);
       done(fault, socket, NOTHING);
@@ -76,7 +128,7 @@ export function dialPort(endpoint: SeatEndpoint, port: number, timeoutMs: number
     const onError = (cause: Error): void => fail('the seat does not accept connections', cause);
     const onClose = (): void => clearTimeout(timer);
     const timer = setTimeout(fail, timeoutMs, 'the seat did not accept a connection in time');
-    socket.on('connect', onConnect);
+    socket.on(connected, onConnect);
     socket.on('error', onError);
     socket.on('close', onClose);
     return socket;
@@ -84,8 +136,26 @@ export function dialPort(endpoint: SeatEndpoint, port: number, timeoutMs: number
 }
 
 /** Dials a port of the learner's own, through the tunnel that the seat's file server opens. */
-export function dialTunnel(endpoint: SeatEndpoint, port: number, timeoutMs: number): Dial {
-  const dial = dialPort(endpoint, FILES_PORT, timeoutMs);
+export function dialTunnel(endpoint: SeatEndpoint, port: number, settings: DialSettings): Dial {
+  return upgraded(dialPort(endpoint, FILES_PORT, settings), {
+    request: `GET ${TUNNEL_PATH}/${port} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    timeoutMs: settings.connectTimeoutMs,
+    refused: (status) =>
+      status === 404
+        ? new SeatFault('not_listening', `nothing listens on port ${port}`)
+        : new SeatFault('unreachable', `the seat refused a tunnel with ${status}`),
+  });
+}
+
+/** A dialled connection that becomes a byte stream to somewhere further once a request for it is answered with 101. */
+function upgraded(
+  dial: Dial,
+  tunnel: {
+    readonly request: string;
+    readonly timeoutMs: number;
+    refused(status: number): SeatFault;
+  },
+): Dial {
   return (done) =>
     dial((fault, socket) => {
       if (fault) return done(fault, socket, NOTHING);
@@ -111,19 +181,16 @@ export function dialTunnel(endpoint: SeatEndpoint, port: number, timeoutMs: numb
           if (!head) return;
           const { status } = parseResponseHead(head.text);
           if (status === 101) settle(undefined, head.rest);
-          else if (status === 404) fail('not_listening', `nothing listens on port ${port}`);
-          else fail('unreachable', `the seat refused a tunnel with ${status}`);
+          else settle(tunnel.refused(status), NOTHING);
         } catch (cause) {
           fail('malformed', 'the seat answered a tunnel with something else', cause);
         }
       };
-      const timer = setTimeout(fail, timeoutMs, 'unreachable', 'the tunnel did not open in time');
+      const timer = setTimeout(fail, tunnel.timeoutMs, 'unreachable', 'the tunnel did not open in time');
       socket.on('data', onData);
       socket.on('end', onEnd);
       socket.on('error', onError);
       socket.on('close', onClose);
-      socket.write(
-        `GET ${TUNNEL_PATH}/${port} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-      );
+      socket.write(tunnel.request);
     });
 }

@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Called for what the log and the metrics should know; must not throw. */
   readonly onEvent?: (event: GatewayEvent) => void;
+  /** The token of the agent at this origin, for seats that are reached through one. */
+  readonly agentToken?: (agent: string) => string | undefined;
   readonly connectTimeoutMs?: number;
   readonly responseTimeoutMs?: number;
 }
@@ -63,14 +65,15 @@ const CLOSE_GRACE_MS = 1000;
 export function createGateway(options: GatewayOptions): Gateway {
   const { routes, keys, previews: previewSettings, onEvent = () => {} } = options;
   const clock = options.clock ?? Date.now;
-  const timeouts = {
+  const settings = {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     responseTimeoutMs: options.responseTimeoutMs ?? 120_000,
+    agentToken: options.agentToken,
   };
   const gate = createTokenGate({ keys, clock });
   const admission = createAdmission({ routes, clock });
   const cors = createCors(options.allowedOrigins);
-  const links = new LinkTable(routes, timeouts, clock);
+  const links = new LinkTable(routes, settings, clock);
   const refusals: Partial<Record<ErrorCode, number>> = {};
   let requests = 0;
   let upgrades = 0;
@@ -90,7 +93,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (event.type === 'opened') upgrades++;
     onEvent(event);
   };
-  const relay = createSeatRelay({ links, clock, timeouts, onEvent: observed });
+  const relay = createSeatRelay({ links, clock, settings, onEvent: observed });
   const previews: Previews | undefined = previewSettings
     ? createPreviews({ settings: previewSettings, admission, cors, links, relay, refusing, clock })
     : undefined;

@@ -1,7 +1,7 @@
 import type { SeatId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import { CLOSE_GOING_AWAY, CLOSE_REMOVED } from '@clarateach/contract/terminal';
-import { type Dial, dialPort, dialTunnel } from './dial.ts';
+import { type Dial, type DialSettings, dialPort, dialTunnel } from './dial.ts';
 import type { Clock, SeatRoutes } from './ports.ts';
 import { SeatPool } from './upstream.ts';
 
@@ -13,17 +13,21 @@ export interface LiveLink {
   end(code: number, reason: string): void;
 }
 
-interface Timeouts {
-  /** How long a seat may take to accept a connection. */
-  readonly connectTimeoutMs: number;
+interface LinkSettings extends DialSettings {
   /** How long a seat may take to begin its answer, once it has the whole request. */
   readonly responseTimeoutMs: number;
 }
 
 export function sameEndpoint(a: SeatEndpoint, b: SeatEndpoint | undefined): boolean {
   if (a === b) return true;
-  if (a.kind === 'tcp') return b?.kind === 'tcp' && a.host === b.host;
-  return b?.kind === 'unix' && a.directory === b.directory;
+  switch (a.kind) {
+    case 'tcp':
+      return b?.kind === 'tcp' && a.host === b.host;
+    case 'unix':
+      return b?.kind === 'unix' && a.directory === b.directory;
+    case 'agent':
+      return b?.kind === 'agent' && a.url === b.url;
+  }
 }
 
 /** Everything that is open between the gateway and one seat at one endpoint. */
@@ -32,19 +36,19 @@ export class SeatLinks {
   readonly endpoint: SeatEndpoint;
   readonly live = new Set<LiveLink>();
   readonly #pools = new Map<string, SeatPool>();
-  readonly #timeouts: Timeouts;
+  readonly #settings: LinkSettings;
   readonly #clock: Clock;
 
-  constructor(id: SeatId, endpoint: SeatEndpoint, timeouts: Timeouts, clock: Clock) {
+  constructor(id: SeatId, endpoint: SeatEndpoint, settings: LinkSettings, clock: Clock) {
     this.id = id;
     this.endpoint = endpoint;
-    this.#timeouts = timeouts;
+    this.#settings = settings;
     this.#clock = clock;
   }
 
   /** Connections to a port of the seat's own servers. */
   port(port: number): SeatPool {
-    return this.#pool(`port ${port}`, () => dialPort(this.endpoint, port, this.#timeouts.connectTimeoutMs));
+    return this.#pool(`port ${port}`, () => dialPort(this.endpoint, port, this.#settings));
   }
 
   /** Connections to a port of the learner's own. */
@@ -53,12 +57,12 @@ export class SeatLinks {
   }
 
   dialTunnel(port: number): Dial {
-    return dialTunnel(this.endpoint, port, this.#timeouts.connectTimeoutMs);
+    return dialTunnel(this.endpoint, port, this.#settings);
   }
 
   sweep(): void {
     for (const [name, pool] of this.#pools) {
-      pool.sweep(this.#timeouts.responseTimeoutMs);
+      pool.sweep(this.#settings.responseTimeoutMs);
       if (pool.empty) this.#pools.delete(name);
     }
   }
@@ -89,18 +93,18 @@ export class SeatLinks {
 /** The open connections of all seats; ends those that a changed route no longer allows. */
 export class LinkTable {
   readonly #seats = new Map<string, SeatLinks>();
-  readonly #timeouts: Timeouts;
+  readonly #settings: LinkSettings;
   readonly #clock: Clock;
   readonly #routes: SeatRoutes;
   readonly #unsubscribe: () => void;
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(routes: SeatRoutes, timeouts: Timeouts, clock: Clock) {
+  constructor(routes: SeatRoutes, settings: LinkSettings, clock: Clock) {
     this.#routes = routes;
-    this.#timeouts = timeouts;
+    this.#settings = settings;
     this.#clock = clock;
     this.#unsubscribe = routes.onChange((id) => this.#onChange(id));
-    const everyMs = Math.min(1000, Math.max(20, timeouts.responseTimeoutMs / 4));
+    const everyMs = Math.min(1000, Math.max(20, settings.responseTimeoutMs / 4));
     this.#sweeper = setInterval(() => this.#sweep(), everyMs);
     this.#sweeper.unref();
   }
@@ -110,7 +114,7 @@ export class LinkTable {
     const known = this.#seats.get(key);
     if (known && sameEndpoint(known.endpoint, endpoint)) return known;
     if (known) this.#leave(known);
-    const links = new SeatLinks(id, endpoint, this.#timeouts, this.#clock);
+    const links = new SeatLinks(id, endpoint, this.#settings, this.#clock);
     this.#seats.set(key, links);
     return links;
   }

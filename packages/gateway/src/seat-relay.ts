@@ -6,7 +6,7 @@ import { BROWSER_PORT, FILES_PORT, type SeatEndpoint, TERMINAL_PORT } from '@cla
 import { CLOSE_TOKEN_EXPIRED, FILES_PROTOCOL, TERMINAL_PROTOCOL } from '@clarateach/contract/terminal';
 import type { Address, SeatService } from './address.ts';
 import type { Pass } from './admission.ts';
-import { type Dial, dialPort, SeatFault } from './dial.ts';
+import { type Dial, type DialSettings, dialPort, SeatFault } from './dial.ts';
 import { headersFromSeat, headersToSeat } from './headers.ts';
 import type { ResponseHead } from './http-head.ts';
 import { relayHttp } from './http-relay.ts';
@@ -83,7 +83,7 @@ export interface SeatRelay {
 interface Parts {
   readonly links: LinkTable;
   readonly clock: Clock;
-  readonly timeouts: { readonly connectTimeoutMs: number; readonly responseTimeoutMs: number };
+  readonly settings: DialSettings & { readonly responseTimeoutMs: number };
   readonly onEvent: (event: GatewayEvent) => void;
 }
 
@@ -93,7 +93,7 @@ const PROTOCOLS: Partial<Record<SeatService, string>> = {
 };
 const PORTS: Partial<Record<SeatService, number>> = { terminal: TERMINAL_PORT, browser: BROWSER_PORT };
 
-export function createSeatRelay({ links, clock, timeouts, onEvent }: Parts): SeatRelay {
+export function createSeatRelay({ links, clock, settings, onEvent }: Parts): SeatRelay {
   function trackedHttp(request: TrackedRequest): void {
     const { req, res, id, endpoint, pass } = request;
     const { live } = links.at(id, endpoint);
@@ -146,7 +146,7 @@ export function createSeatRelay({ links, clock, timeouts, onEvent }: Parts): Sea
       early: upgrade.head,
       dial: upgrade.dial,
       request: upgrade.request,
-      answerTimeoutMs: timeouts.responseTimeoutMs,
+      answerTimeoutMs: settings.responseTimeoutMs,
       acceptHeaders: upgrade.acceptHeaders,
       onOpen() {
         openedAt = clock();
@@ -211,7 +211,7 @@ export function createSeatRelay({ links, clock, timeouts, onEvent }: Parts): Sea
         service,
         endpoint,
         pass,
-        dial: dialPort(endpoint, PORTS[service] ?? FILES_PORT, timeouts.connectTimeoutMs),
+        dial: dialPort(endpoint, PORTS[service] ?? FILES_PORT, settings),
         request: `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n${lines}\r\n`,
         acceptHeaders(answer) {
           const headers = ['Sec-WebSocket-Accept', checkedAccept(answer, key)];

@@ -3,7 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
-import { FILES_PORT, HEALTH_PATH, type SeatEndpoint, TERMINAL_PORT } from '@clarateach/contract/seat-server';
+import {
+  type DirectEndpoint,
+  FILES_PORT,
+  HEALTH_PATH,
+  type SeatEndpoint,
+  TERMINAL_PORT,
+} from '@clarateach/contract/seat-server';
 import type { Observed, SeatProvider, SeatSpec } from './provider.ts';
 import { askSeat, inTerminal } from './testing-seat-client.ts';
 
@@ -16,6 +22,8 @@ export interface ConformanceSubject {
   spec(n: number): SeatSpec;
   /** The seat dies at once, behind the provider's back; its files stay. */
   kill(seat: SeatId): Promise<void>;
+  /** Where tests reach a seat whose endpoint is on another machine; equal for equal endpoints. */
+  reach?(endpoint: SeatEndpoint): Promise<DirectEndpoint>;
   /** Names of all that is left of the installation: containers, networks, volumes, processes, files. */
   leftovers(): Promise<string[]>;
   /** Removes the installation itself; called after the last test, also when tests failed. */
@@ -75,11 +83,17 @@ export function seatProviderConformance(name: string, options: ConformanceOption
       }
     }
 
-    async function run(n: number): Promise<SeatEndpoint> {
+    async function run(n: number): Promise<DirectEndpoint> {
       await provider.ensure(spec(n), signal);
       const seen = await reached(id(n), 'running', 'exited');
       assert.ok(seen.state === 'running', JSON.stringify(seen));
-      return seen.endpoint;
+      return direct(seen.endpoint);
+    }
+
+    async function direct(endpoint: SeatEndpoint): Promise<DirectEndpoint> {
+      if (subject.reach) return subject.reach(endpoint);
+      assert.ok(endpoint.kind !== 'agent');
+      return endpoint;
     }
 
     const listed = async (): Promise<string[]> => (await provider.list(signal)).map(seatName);
@@ -95,7 +109,7 @@ export function seatProviderConformance(name: string, options: ConformanceOption
       await provider.ensure(spec(1), signal);
       assert.ok(['starting', 'running'].includes((await provider.observe(id(1), signal)).state));
       const { endpoint } = await reached(id(1), 'running');
-      assert.equal((await askSeat(endpoint, TERMINAL_PORT, { path: HEALTH_PATH })).status, 200);
+      assert.equal((await askSeat(await direct(endpoint), TERMINAL_PORT, { path: HEALTH_PATH })).status, 200);
       assert.deepEqual(await listed(), [seatName(id(1))]);
     });
 
@@ -122,7 +136,7 @@ export function seatProviderConformance(name: string, options: ConformanceOption
         const seen = await other.observe(id(1), signal);
         assert.ok(seen.state === 'running', JSON.stringify(seen));
         await other.ensure(spec(1), signal);
-        assert.equal(await inTerminal(seen.endpoint, 'echo $$', startDeadlineMs), shell);
+        assert.equal(await inTerminal(await direct(seen.endpoint), 'echo $$', startDeadlineMs), shell);
       } finally {
         await other.close();
       }
@@ -224,7 +238,7 @@ function registerNotRun(name: string, reason: string): void {
   });
 }
 
-async function writeSeatFile(endpoint: SeatEndpoint, path: string, content: string): Promise<void> {
+async function writeSeatFile(endpoint: DirectEndpoint, path: string, content: string): Promise<void> {
   const directory = path.split('/').slice(0, -1).join('/');
   if (directory !== '') {
     const made = await askSeat(endpoint, FILES_PORT, {
@@ -244,7 +258,7 @@ async function writeSeatFile(endpoint: SeatEndpoint, path: string, content: stri
 }
 
 /** The file's content; undefined when there is none. */
-async function readSeatFile(endpoint: SeatEndpoint, path: string): Promise<string | undefined> {
+async function readSeatFile(endpoint: DirectEndpoint, path: string): Promise<string | undefined> {
   const read = await askSeat(endpoint, FILES_PORT, {
     path: `/files/content?path=${encodeURIComponent(path)}`,
   });

@@ -19,8 +19,9 @@ const SEEN: readonly Observed[] = [
   { state: 'starting' },
   { state: 'running', endpoint: { kind: 'tcp', host: '127.0.0.1' } },
   { state: 'exited', code: 137, reason: 'killed' },
+  { state: 'lost', reason: 'The worker does not answer.' },
 ];
-const [absent, starting, running, exited] = SEEN as [Observed, Observed, Observed, Observed];
+const [absent, starting, running, exited, lost] = SEEN as [Observed, Observed, Observed, Observed, Observed];
 const FAILURES: readonly (SeatFailure | undefined)[] = [
   undefined,
   ...(['capacity', 'unreachable', 'rejected', 'exited', 'start_deadline'] as const).map((kind) => ({
@@ -186,8 +187,15 @@ describe('the next step of a seat', () => {
     }
   });
 
+  test('a seat that is out of sight is neither started nor given up, however long and after whatever failures', () => {
+    assert.deepEqual(step({ seen: lost }), { do: 'nothing' });
+    assert.deepEqual(step({ seen: lost, attempts: 5, sinceEnsureMs: 1e9, ...failed('rejected', 0) }), {
+      do: 'nothing',
+    });
+  });
+
   test('a parked seat is stopped until nothing of it runs', () => {
-    for (const seen of [starting, running, exited])
+    for (const seen of [starting, running, exited, lost])
       assert.deepEqual(step({ wanted: 'parked', seen }), { do: 'stop', next: 'parked' });
     assert.deepEqual(step({ wanted: 'parked' }), { do: 'nothing' });
   });
@@ -232,6 +240,11 @@ function simulate(options: { wanted: Wanted; seen: Observed; ensure(call: number
   for (let i = 0; i < 200; i++) {
     const next = nextStep(situation(), policy);
     log.push(next.do);
+    if (next.do === 'nothing' && seen.state === 'lost') {
+      // After a stated time the provider gives up what it cannot see.
+      seen = absent;
+      continue;
+    }
     if (next.do === 'nothing' || next.do === 'give-up') break;
     if (next.do === 'wait') now += next.ms;
     if (next.do === 'settle') row = { attempts: 0 };
@@ -300,6 +313,8 @@ describe('the phase that people see', () => {
     assert.equal(phase({ wanted: 'reset', seen: running }), 'resetting');
     assert.equal(phase({ wanted: 'parked', seen: running }), 'stopping');
     assert.equal(phase({ wanted: 'parked' }), 'off');
+    assert.equal(phase({ seen: lost, claimed: true }), 'lost');
+    assert.equal(phase({ wanted: 'gone', seen: lost }), 'stopping');
     assert.equal(phase({ wanted: 'gone' }), 'stopping');
     assert.equal(phase({ attempts: 5, ...failed('unreachable', 0) }), 'failed');
   });
@@ -314,6 +329,7 @@ describe('the phase that people see', () => {
   test('has a reason exactly when something is wrong', () => {
     assert.equal(reason({ seen: running, ...failed('exited', 0) }), '');
     assert.equal(reason({ seen: starting, attempts: 1, sinceEnsureMs: 0 }), '');
+    assert.equal(reason({ seen: lost, ...failed('capacity', 0) }), 'The worker does not answer.');
     assert.match(reason({ seen: exited }), /code 137: killed.*started again/);
     assert.match(reason({ attempts: 1, ...failed('capacity', 0) }), /^It is capacity\..*tried again/);
     assert.match(reason({ attempts: 5, ...failed('capacity', 0) }), /5 tries.*restart it/);

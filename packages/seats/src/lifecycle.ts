@@ -111,6 +111,9 @@ function towardsRunning(situation: SeatSituation, policy: LifecyclePolicy): Step
     case 'exited':
       if (sinceEnsureMs === undefined) return tryAgain(situation, policy);
       return { do: 'record-failure', failure: { kind: 'exited', message: exitMessage(seen) } };
+    case 'lost':
+      // Whoever says so says something else after a stated time.
+      return { do: 'nothing' };
     case 'absent':
       if (sinceEnsureMs === undefined) return tryAgain(situation, policy);
       return {
@@ -172,6 +175,7 @@ export function seatPhase(situation: SeatSituation, policy: LifecyclePolicy): Se
   if (wanted === 'gone') return 'stopping';
   if (wanted === 'parked') return seen.state === 'absent' ? 'off' : 'stopping';
   if (seen.state === 'running') return situation.claimed ? 'occupied' : 'ready';
+  if (seen.state === 'lost') return 'lost';
   if (isGivenUp(situation, policy)) return 'failed';
   if (seen.state === 'exited') return 'restarting';
   if (seen.state === 'starting' || situation.sinceEnsureMs !== undefined) return 'starting';
@@ -182,6 +186,7 @@ export function seatPhase(situation: SeatSituation, policy: LifecyclePolicy): Se
 export function seatReason(situation: SeatSituation, policy: LifecyclePolicy): string {
   const { wanted, seen, lastFailure } = situation;
   if (wanted === 'running' && seen.state === 'running') return '';
+  if (seen.state === 'lost') return seen.reason;
   if (isGivenUp(situation, policy)) return giveUpReason(situation, policy) ?? '';
   if (lastFailure) return `${lastFailure.message} It is tried again by itself.`;
   if (wanted === 'running' && seen.state === 'exited')

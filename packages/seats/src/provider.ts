@@ -25,7 +25,9 @@ export type Observed =
   | { readonly state: 'starting' }
   /** Its workspace server has answered. */
   | { readonly state: 'running'; readonly endpoint: SeatEndpoint }
-  | { readonly state: 'exited'; readonly code: number; readonly reason: string };
+  | { readonly state: 'exited'; readonly code: number; readonly reason: string }
+  /** The machine that has it does not answer: it may run on, and is neither started nor given up until more is known. */
+  | { readonly state: 'lost'; readonly reason: string };
 
 /**
  * Where seats live. Few verbs, idempotent and cancellable; several may be under way for different

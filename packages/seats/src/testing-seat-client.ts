@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { type SeatEndpoint, TERMINAL_PORT } from '@clarateach/contract/seat-server';
+import { type DirectEndpoint, TERMINAL_PORT } from '@clarateach/contract/seat-server';
 import { type ServerMessage, TERMINAL_PROTOCOL } from '@clarateach/contract/terminal';
 import { WebSocket } from 'ws';
 
@@ -13,7 +13,7 @@ export interface SeatRequest {
 }
 
 export function askSeat(
-  endpoint: SeatEndpoint,
+  endpoint: DirectEndpoint,
   port: number,
   { method = 'GET', path, headers = {}, body }: SeatRequest,
 ): Promise<{ status: number; body: string }> {
@@ -48,7 +48,7 @@ export function askSeat(
  * Runs a command in the learner's terminal and returns what it printed, one line. The command is
  * typed again until it answers: a shell that is just starting drops what it does not expect.
  */
-export function inTerminal(endpoint: SeatEndpoint, command: string, timeoutMs: number): Promise<string> {
+export function inTerminal(endpoint: DirectEndpoint, command: string, timeoutMs: number): Promise<string> {
   const mark = Math.random().toString(36).slice(2, 10);
   const address =
     endpoint.kind === 'tcp'

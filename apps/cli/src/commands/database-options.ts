@@ -10,6 +10,7 @@ export interface DatabaseOptions {
 }
 
 export const DEFAULT_DATA_DIRECTORY = join(STATE_DIRECTORY, 'data');
+export const DEFAULT_AGENT_DIRECTORY = join(STATE_DIRECTORY, 'agent');
 
 export function withDatabaseOptions(command: Command): Command {
   return command

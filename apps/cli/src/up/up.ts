@@ -8,8 +8,8 @@ import { configFrom } from '../operator/database.ts';
 import { createToken, revokeToken } from '../operator/people.ts';
 import type { Output } from '../output.ts';
 import { whileBuilding } from '../prepare/build-lock.ts';
-import { buildSeatPrograms, buildWeb } from '../prepare/builds.ts';
-import { step } from '../prepare/step.ts';
+import { buildWeb } from '../prepare/builds.ts';
+import { prepareSeats } from '../prepare/seats.ts';
 import { chooseRuntime } from './choose-runtime.ts';
 import { demoWorkshop } from './demo.ts';
 import { startServer } from './start-server.ts';
@@ -24,11 +24,15 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
   };
   // Wrong settings and a busy port are told before anything is built.
-  await requirePort(configFrom(settings));
+  const { workers, ...asked } = configFrom(settings);
+  await requirePort(asked);
 
-  const { runtime, why } = await chooseRuntime(output, signal, options.runtime);
-  output.note(`Seats run in the ${runtime} runtime (${why})`);
-  await whileBuilding(output, signal, () => build(output, signal, runtime));
+  const onWorkers = workers.length > 0;
+  const runtime = onWorkers ? options.runtime : await runtimeHere(output, signal, options.runtime);
+  if (onWorkers) {
+    output.note(`Seats run on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`);
+    await whileBuilding(output, signal, () => buildWeb(output, signal));
+  }
 
   const config = configFrom({ ...settings, RUNTIME: runtime });
   const server = await startServer(config, 'stop-seats');
@@ -40,11 +44,34 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
     if (!signal.aborted) await once(signal, 'abort');
   } finally {
     await server.close();
-    output.note('Stopped. Files of the seats are kept; the next start brings the seats back.');
+    output.note(
+      onWorkers
+        ? 'Stopped. The seats run on, on their workers.'
+        : 'Stopped. Files of the seats are kept; the next start brings the seats back.',
+    );
   }
 }
 
-async function requirePort({ port, host, dataDirectory }: Config): Promise<void> {
+/** Chooses what seats run in on this machine, and builds it. */
+async function runtimeHere(
+  output: Output,
+  signal: AbortSignal,
+  asked: UpOptions['runtime'],
+): Promise<'local' | 'docker'> {
+  const { runtime, why } = await chooseRuntime(output, signal, asked);
+  output.note(`Seats run in the ${runtime} runtime (${why})`);
+  await whileBuilding(output, signal, async () => {
+    await buildWeb(output, signal);
+    await prepareSeats(output, signal, runtime);
+  });
+  return runtime;
+}
+
+async function requirePort({
+  port,
+  host,
+  dataDirectory,
+}: Pick<Config, 'port' | 'host' | 'dataDirectory'>): Promise<void> {
   const check = await checkPort(port, host);
   if (!check.ok) {
     // A second `up` is told of the first one, rather than of some program on its port.
@@ -54,15 +81,6 @@ async function requirePort({ port, host, dataDirectory }: Config): Promise<void>
       throw new CommandError((error as Error).message, { cause: error });
     }
     throw new CommandError(`Port ${port} of ${host} is ${check.detail}. ${check.remedy}`);
-  }
-}
-
-async function build(output: Output, signal: AbortSignal, runtime: 'local' | 'docker'): Promise<void> {
-  await buildWeb(output, signal);
-  if (runtime === 'local') await buildSeatPrograms(output, signal);
-  else {
-    const { buildSeatImage } = await import('../prepare/seat-image.ts');
-    await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
   }
 }
 

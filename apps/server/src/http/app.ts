@@ -15,7 +15,7 @@ import { mountAuth } from './auth-routes.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
-import { createRouter } from './router.ts';
+import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
 import { mountWeb } from './web.ts';
 
@@ -81,6 +81,10 @@ export interface AppDeps {
   readonly metricSources: MetricSources;
   readonly health: () => Promise<Health>;
   readonly version: string;
+  readonly seatBase: RouterDeps['seatBase'];
+  readonly workers: RouterDeps['workers'];
+  /** Origins of workers that pages speak to. */
+  readonly workerOrigins: () => readonly string[];
   /** The built web app. */
   readonly webDirectory: string;
   /** Aborted when streams and long waits are to end. */
@@ -95,7 +99,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
     sendError(request, reply, error);
   });
   takeJsonOnly(app);
-  mountSecurityHeaders(app, origins);
+  mountSecurityHeaders(app, origins, deps.workerOrigins);
   mountCors(app, origins);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);

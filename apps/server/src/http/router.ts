@@ -1,6 +1,7 @@
 import { api } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
-import type { AdminOverview, Health } from '@clarateach/contract/health';
+import type { AdminOverview, Health, WorkerView } from '@clarateach/contract/health';
+import type { SeatId } from '@clarateach/contract/ids';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { implement, withEventMeta } from '@orpc/server';
@@ -21,6 +22,9 @@ export interface RouterDeps {
   readonly health: () => Promise<Health>;
   /** Open WebSockets of the gateway. */
   readonly connections: () => number;
+  /** The base of a seat's paths, for somebody who reaches this server at `reachedAt`. */
+  readonly seatBase: (id: SeatId, reachedAt: string) => string;
+  readonly workers: () => readonly WorkerView[];
   readonly now: () => number;
 }
 
@@ -53,7 +57,10 @@ export function createRouter(deps: RouterDeps) {
 
   const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
     ...(await seatTokens.issue(claim)),
-    endpoint: `${origins.reachedAt(context.headers)}/debug/proxy/${claim.workshop.id}`,
+    endpoint: deps.seatBase(
+      { workshop: claim.workshop.id, seat: claim.seat },
+      origins.reachedAt(context.headers),
+    ),
     seat: claim.seat,
     odehash: claim.odehash,
     name: claim.name,
@@ -182,6 +189,7 @@ export function createRouter(deps: RouterDeps) {
           health: await deps.health(),
         }),
       ),
+      vms: os.admin.vms.handler(() => ({ workers: [...deps.workers()] })),
     },
   });
 }

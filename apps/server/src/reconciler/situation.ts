@@ -34,5 +34,10 @@ export function phaseOfSeat(row: SeatRow, claimed: boolean): SeatPhase {
 }
 
 export function reasonOfSeat(row: SeatRow): string {
-  return seatReason(situationOf(row, { claimed: false, now: 0 }), policy);
+  const reason = seatReason(situationOf(row, { claimed: false, now: 0 }), policy);
+  return reason === '' && row.movedFrom !== null ? movedMessage(row.movedFrom) : reason;
+}
+
+function movedMessage(worker: string): string {
+  return `The seat was brought up anew on another worker, because ${new URL(worker).host} no longer answered. The files that were on it are gone.`;
 }

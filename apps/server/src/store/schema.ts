@@ -34,7 +34,7 @@ export interface SeatsTable {
   /** Not `parked`: that is a server's own shutdown, and nobody's wish. */
   wanted: 'running' | 'restart' | 'reset' | 'gone';
   /** What the reconciler last saw. */
-  seen: 'absent' | 'starting' | 'running' | 'exited';
+  seen: 'absent' | 'starting' | 'running' | 'exited' | 'lost';
   /** JSON of the whole `Observed`. */
   observed: string;
   /** Starts asked for since the seat last ran steadily. */
@@ -43,6 +43,10 @@ export interface SeatsTable {
   failedAt: number | null;
   failureKind: SeatFailure['kind'] | null;
   failureMessage: string | null;
+  /** The worker that has it, by its agent's origin; null before it is placed, and where the server itself runs seats. */
+  worker: string | null;
+  /** The worker that was given up, with the files that were on it. */
+  movedFrom: string | null;
   /** The workshop's revision when this row last changed; whoever changes it names the one they read. */
   revision: number;
 }

@@ -47,7 +47,7 @@ export async function controlPlane(options: {
       views,
       now,
       seal: (key) => key,
-      runtimes: [...runtimes.keys()],
+      runtimes: () => [...runtimes.keys()],
     }),
     join: createJoin({ database, changes, now }),
     start: () => reconciler.start(),

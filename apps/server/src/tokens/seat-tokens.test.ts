@@ -51,7 +51,7 @@ eachDatabase('seat tokens', (open) => {
 
   it('carry the claims of the contract and verify against the JWKS alone', async () => {
     const keys = await keysOf();
-    const { token, expiresAt } = await createSeatTokens({ keys, now, vmIp: '' }).issue(subject);
+    const { token, expiresAt } = await createSeatTokens({ keys, now }).issue(subject);
     const { head, body, signature, header, claims } = parts(token);
     const { jti, ...rest } = claims;
     assert.ok(jti.length > 10);
@@ -74,7 +74,7 @@ eachDatabase('seat tokens', (open) => {
   });
 
   it('can be renewed until a day after they expired, and no longer', async () => {
-    const tokens = createSeatTokens({ keys: await keysOf(), now, vmIp: '' });
+    const tokens = createSeatTokens({ keys: await keysOf(), now });
     const { token } = await tokens.issue(subject);
     clock += 25 * HOUR_MS;
     assert.equal(tokens.verifyForRenewal(token).seat, 3);
@@ -84,7 +84,7 @@ eachDatabase('seat tokens', (open) => {
 
   it('that were forged are refused, whatever trick is tried', async () => {
     const keys = await keysOf();
-    const tokens = createSeatTokens({ keys, now, vmIp: '' });
+    const tokens = createSeatTokens({ keys, now });
     const { head, body, signature, header, claims } = parts((await tokens.issue(subject)).token);
     const { privateKey: own } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const ownSignature = (content: string) =>
@@ -113,7 +113,7 @@ eachDatabase('seat tokens', (open) => {
 
   it('of another issuer or audience are refused although the signature is right', async () => {
     const keys = await keysOf();
-    const tokens = createSeatTokens({ keys, now, vmIp: '' });
+    const tokens = createSeatTokens({ keys, now });
     const { head, claims } = parts((await tokens.issue(subject)).token);
     for (const change of [{ aud: 'other' }, { iss: 'other' }, { seat: 0 }, { iat: claims.iat + 3600 }]) {
       const body = encode({ ...claims, ...change });
@@ -126,8 +126,8 @@ eachDatabase('seat tokens', (open) => {
     const [one, two] = await Promise.all([keysOf(), keysOf(SECRET, test.again())]);
     assert.deepEqual(one.jwks(), two.jwks());
     assert.equal(one.jwks().keys.length, 1);
-    const { token } = await createSeatTokens({ keys: one, now, vmIp: '' }).issue(subject);
-    assert.equal(createSeatTokens({ keys: two, now, vmIp: '' }).verifyForRenewal(token).seat, 3);
+    const { token } = await createSeatTokens({ keys: one, now }).issue(subject);
+    assert.equal(createSeatTokens({ keys: two, now }).verifyForRenewal(token).seat, 3);
     const row = await test.database.db.selectFrom('signingKeys').selectAll().executeTakeFirstOrThrow();
     assert.doesNotMatch(JSON.stringify(row), /PRIVATE KEY/);
   });
@@ -136,7 +136,7 @@ eachDatabase('seat tokens', (open) => {
     const one = await keysOf();
     const two = await keysOf(SECRET, test.again());
     const oldKid = one.signer().kid;
-    const { token } = await createSeatTokens({ keys: one, now, vmIp: '' }).issue(subject);
+    const { token } = await createSeatTokens({ keys: one, now }).issue(subject);
     await Promise.all([one.rotate(), two.rotate()]);
     assert.equal(one.signer().kid, oldKid);
     clock += 10 * 60_000;
@@ -147,13 +147,13 @@ eachDatabase('seat tokens', (open) => {
       one.jwks().keys.map((key) => key.kid),
       [newKid, oldKid],
     );
-    assert.equal(createSeatTokens({ keys: two, now, vmIp: '' }).verifyForRenewal(token).seat, 3);
+    assert.equal(createSeatTokens({ keys: two, now }).verifyForRenewal(token).seat, 3);
     clock += 48 * HOUR_MS;
     assert.deepEqual(
       one.jwks().keys.map((key) => key.kid),
       [newKid],
     );
-    refuses(() => createSeatTokens({ keys: one, now, vmIp: '' }).verifyForRenewal(token));
+    refuses(() => createSeatTokens({ keys: one, now }).verifyForRenewal(token));
   });
 
   it('of a key that another server made lead to a look at the database', async () => {

@@ -1,6 +1,6 @@
 import { type KeyObject, randomUUID, sign, verify } from 'node:crypto';
 import { PublicError } from '@clarateach/contract/errors';
-import { type Odehash, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import {
   type SeatClaims,
   seatClaims,
@@ -38,8 +38,8 @@ export interface SeatTokens {
 export function createSeatTokens(deps: {
   readonly keys: SigningKeys;
   readonly now: () => number;
-  /** Address of the machine that has the seats; empty where server and seats share one. */
-  readonly vmIp: string;
+  /** Address of the machine that has the seat; empty where server and seats share one. */
+  readonly vmIp?: (seat: SeatId) => string;
 }): SeatTokens {
   const { keys, now } = deps;
   return {
@@ -57,7 +57,7 @@ export function createSeatTokens(deps: {
         seat,
         odehash,
         containerId: seatName({ workshop: workshop.id, seat }),
-        vmIp: deps.vmIp,
+        vmIp: deps.vmIp?.({ workshop: workshop.id, seat }) ?? '',
       };
       const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
       const signature = await signed(content, privateKey);

@@ -104,6 +104,8 @@ export async function startSeats(trx: Transaction<Schema>, workshop: WorkshopRow
     wanted: 'running',
     seen: 'absent',
     observed: JSON.stringify(absent),
+    worker: null,
+    movedFrom: null,
     revision,
   }));
   await trx

@@ -10,6 +10,8 @@ const cases: [wanted: 'running' | 'stopped' | 'gone', seats: SeatPhase[], phase:
   ['running', ['ready', 'failed'], 'degraded'],
   ['running', ['failed', 'failed'], 'failed'],
   ['running', ['ready', 'restarting'], 'starting'],
+  ['running', ['ready', 'lost'], 'degraded'],
+  ['running', ['lost', 'starting'], 'starting'],
   ['stopped', ['off', 'off'], 'stopped'],
   ['stopped', ['off', 'stopping'], 'stopping'],
   ['gone', ['stopping', 'off'], 'deleting'],

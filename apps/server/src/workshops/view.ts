@@ -76,8 +76,9 @@ export function phaseOfWorkshop(wanted: WorkshopRow['wanted'], seats: readonly S
   if (wanted === 'stopped') return seats.every((phase) => phase === 'off') ? 'stopped' : 'stopping';
   const failed = seats.filter((phase) => phase === 'failed').length;
   if (failed === seats.length) return 'failed';
-  if (seats.every((phase) => phase === 'failed' || USABLE.includes(phase)))
-    return failed > 0 ? 'degraded' : 'ready';
+  const lost = seats.filter((phase) => phase === 'lost').length;
+  if (seats.every((phase) => phase === 'failed' || phase === 'lost' || USABLE.includes(phase)))
+    return failed + lost > 0 ? 'degraded' : 'ready';
   return 'starting';
 }
 

@@ -65,7 +65,7 @@ export function createWorkshops(deps: {
   now: () => number;
   seal: (apiKey: string) => string;
   /** The runtimes of this server, the default first. */
-  runtimes: readonly RuntimeName[];
+  runtimes: () => readonly RuntimeName[];
 }): Workshops {
   const { database, changes, views, now } = deps;
 
@@ -99,12 +99,13 @@ export function createWorkshops(deps: {
   });
 
   const chooseRuntime = (wanted: RuntimeName | undefined): RuntimeName => {
-    const [best] = deps.runtimes;
+    const runtimes = deps.runtimes();
+    const [best] = runtimes;
     if (wanted === undefined && best !== undefined) return best;
-    if (wanted !== undefined && deps.runtimes.includes(wanted)) return wanted;
+    if (wanted !== undefined && runtimes.includes(wanted)) return wanted;
     throw new PublicError(
       'invalid_input',
-      `This server has no ${wanted ?? ''} runtime. It can run: ${deps.runtimes.join(', ')}.`,
+      `This server has no ${wanted ?? ''} runtime. It can run: ${runtimes.join(', ')}.`,
       { field: 'runtime' },
     );
   };

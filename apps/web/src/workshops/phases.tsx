@@ -30,6 +30,7 @@ export const SEAT_LOOK = {
   resetting: { text: 'Resetting', icon: RotateCw, tone: 'tone-warn', spins: true },
   stopping: { text: 'Stopping', icon: LoaderCircle, tone: '', spins: true },
   failed: { text: 'Failed', icon: CircleX, tone: 'tone-bad' },
+  lost: { text: 'Lost', icon: TriangleAlert, tone: 'tone-bad' },
 } as const satisfies Record<SeatPhase, Look>;
 
 export const WORKSHOP_LOOK = {
@@ -80,4 +81,5 @@ export const SEAT_CAN_RESTART = {
   resetting: false,
   stopping: false,
   failed: true,
+  lost: false,
 } as const satisfies Record<SeatPhase, boolean>;

@@ -32,6 +32,14 @@ export async function isReachable(pass: SeatPass): Promise<boolean> {
   }
 }
 
+/** A machine with seats that does not answer may have lost them to another: the server knows where the seat is now. */
+async function askServer(pass: SeatPass, error: unknown): Promise<undefined> {
+  const { origin } = new URL(seatBase(pass.session, window.location.href));
+  if (error instanceof ApiError || origin === window.location.origin) throw error;
+  await pass.renew();
+  return undefined;
+}
+
 /** Finds out why the terminal's connection failed, and renews the token where that helps. */
 export async function diagnose(
   pass: SeatPass,
@@ -40,7 +48,7 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   try {
     if (reason === 'failed') {
-      const answer = await probe(pass);
+      const answer = await probe(pass).catch((error: unknown) => askServer(pass, error));
       if (answer === undefined) return 'retry';
       if (answer.status === 503) {
         const { state } = await joinInfo(pass.code);

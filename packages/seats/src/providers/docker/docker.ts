@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type Dockerode from 'dockerode';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '../../provider.ts';
+import { Slots, Turnstiles } from '../../turnstile.ts';
 import { abortable, ENGINE_SOCKET, engineCall, engineClient, statusOf, unless } from './engine.ts';
 import { carries, installationLabels, labelFilter, seatLabels, seatOf } from './labels.ts';
 import { NetworkGuard } from './network-guard.ts';
@@ -9,7 +10,6 @@ import { seatContainer } from './seat-container.ts';
 import { answersHealth } from './seat-health.ts';
 import { SeatList } from './seat-list.ts';
 import { SeatNetworks } from './seat-network.ts';
-import { Slots, Turnstiles } from './turnstile.ts';
 import { until } from './until.ts';
 
 /** Starts that the engine is given at once. A start is all processor time: more only hold each other up. */

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type Dockerode from 'dockerode';
 import { ProviderError } from '../../provider.ts';
+import { Turnstile } from '../../turnstile.ts';
 import { abortable, statusOf, unless } from './engine.ts';
 import { guardRules, parseResolvers } from './guard-rules.ts';
 import { carries, installationLabels, type Labels } from './labels.ts';
 import { bridgePrefix } from './seat-network.ts';
-import { Turnstile } from './turnstile.ts';
 
 const ROLE = 'clarateach.role';
 const RULES = 'clarateach.guard-rules';

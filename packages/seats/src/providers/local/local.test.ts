@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
-import type { SeatEndpoint } from '@clarateach/contract/seat-server';
+import type { DirectEndpoint } from '@clarateach/contract/seat-server';
 import { inTerminal } from '../../testing-seat-client.ts';
 import { localProvider } from './local.ts';
 import { type LocalSubject, localSpec, localSubject, whyNoLocalSeats } from './local-subject.ts';
@@ -34,18 +34,18 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
   const id = (n: number): SeatId => localSpec(n).id;
   const files = (n: number) => new SeatFiles(root, id(n));
 
-  async function run(n: number, of: LocalSubject = subject): Promise<SeatEndpoint> {
+  async function run(n: number, of: LocalSubject = subject): Promise<DirectEndpoint> {
     await of.provider.ensure(localSpec(n), signal);
     return answering(n, of);
   }
 
-  async function answering(n: number, of: LocalSubject = subject): Promise<SeatEndpoint> {
-    let endpoint: SeatEndpoint | undefined;
+  async function answering(n: number, of: LocalSubject = subject): Promise<DirectEndpoint> {
+    let endpoint: DirectEndpoint | undefined;
     const up = await until(
       async () => {
         const seen = await of.provider.observe(id(n), signal);
         assert.ok(seen.state === 'starting' || seen.state === 'running', JSON.stringify(seen));
-        if (seen.state === 'running') endpoint = seen.endpoint;
+        if (seen.state === 'running' && seen.endpoint.kind !== 'agent') endpoint = seen.endpoint;
         return seen.state === 'running';
       },
       { withinMs: TIMEOUT_MS },
@@ -54,7 +54,7 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
     return endpoint;
   }
 
-  const shell = (endpoint: SeatEndpoint, command: string) => inTerminal(endpoint, command, TIMEOUT_MS);
+  const shell = (endpoint: DirectEndpoint, command: string) => inTerminal(endpoint, command, TIMEOUT_MS);
 
   async function processesOf(n: number) {
     const record = await files(n).record();

@@ -1,0 +1,169 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  AGENT_API_VERSION,
+  AGENT_CHANGE_HEADER,
+  AGENT_VERSION_HEADER,
+  type AgentHealth,
+  type AgentInfo,
+  holderRequest,
+  vmRequest,
+} from '@clarateach/contract/agent-api';
+import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
+import type { Guard } from './credentials.ts';
+import { AgentError } from './errors.ts';
+import { type Answer, readJson, send, sendError } from './http.ts';
+import type { AgentSeats } from './seats.ts';
+
+/** Changes that are remembered, to refuse those that come after a later one. */
+const REMEMBERED_CHANGES = 4_096;
+
+export interface ApiDeps {
+  readonly seats: AgentSeats;
+  readonly guard: Guard;
+  readonly health: () => AgentHealth;
+  /** What `/info` says besides the health and the seats. */
+  readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  readonly onFailure: (error: AgentError, requestId: string) => void;
+}
+
+/** The agent's own API; what it does not know is `not_found`. */
+export function createApi(deps: ApiDeps): (request: IncomingMessage, response: ServerResponse) => void {
+  const { seats } = deps;
+  const changes = new Map<string, { readonly client: string; readonly number: number }>();
+
+  /** A change that its client gave up and followed by another must not come true after it. */
+  const checkOrder = ({ headers }: IncomingMessage, id: SeatId): void => {
+    const [, client, digits] =
+      /^([\w-]{1,64})\.(\d{1,15})$/.exec(String(headers[AGENT_CHANGE_HEADER] ?? '')) ?? [];
+    if (client === undefined) return;
+    const name = seatName(id);
+    const number = Number(digits);
+    const last = changes.get(name);
+    if (last?.client === client && last.number > number) {
+      throw new AgentError('superseded', 'A later change of this seat has arrived before.');
+    }
+    changes.delete(name);
+    changes.set(name, { client, number });
+    const [oldest] = changes.keys();
+    if (changes.size > REMEMBERED_CHANGES && oldest !== undefined) changes.delete(oldest);
+  };
+
+  const create = async (request: IncomingMessage, signal: AbortSignal): Promise<Answer> => {
+    const { workshop_id, seat_id, image, env, limits } = vmRequest.parse(await readJson(request));
+    const id = { workshop: workshop_id, seat: seat_id };
+    checkOrder(request, id);
+    const isNew = await seats.ensure(
+      {
+        id,
+        ...(image === undefined ? {} : { image }),
+        env,
+        limits: {
+          memoryMiB: limits.memory_mib,
+          cpus: limits.cpus,
+          processes: limits.processes,
+          openFiles: limits.open_files,
+        },
+      },
+      signal,
+    );
+    return { status: isNew ? 201 : 200, body: await seats.look(id, signal) };
+  };
+
+  const ofSeat = async (
+    request: IncomingMessage,
+    id: SeatId,
+    verb: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> => {
+    switch (`${request.method} ${verb ?? ''}`) {
+      case 'GET ': {
+        const vm = await seats.look(id, signal);
+        if (!vm) throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
+        return { status: 200, body: vm };
+      }
+      case 'DELETE ':
+        checkOrder(request, id);
+        await seats.destroy(id, signal);
+        return { status: 204 };
+      case 'POST stop':
+        checkOrder(request, id);
+        await seats.stop(id, signal);
+        return { status: 204 };
+      case 'PUT holder': {
+        const holder = holderRequest.parse(await readJson(request));
+        if (await seats.setHolder(id, holder)) return { status: 204 };
+        throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
+      }
+      default:
+        throw nothingHere();
+    }
+  };
+
+  const answer = async (request: IncomingMessage, signal: AbortSignal): Promise<Answer> => {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    const [first = '', workshop, seat, verb, ...rest] = url.pathname.split('/').slice(1);
+    const plain = `${request.method} ${url.pathname}`;
+    if (plain === 'GET /health') {
+      const health = deps.health();
+      return { status: health.status === 'failing' ? 503 : 200, body: health };
+    }
+    if (plain === 'GET /metrics') {
+      const { type, text } = await deps.metrics();
+      return { status: 200, body: text, type };
+    }
+    deps.guard(request);
+    checkVersion(request);
+    if (plain === 'GET /info') {
+      const vms = [...(await seats.list(signal))];
+      return { status: 200, body: { ...deps.health(), ...deps.info(), vms } };
+    }
+    if (first !== 'vms' || rest.length > 0) throw nothingHere();
+    if (workshop === undefined) {
+      if (request.method === 'POST') return create(request, signal);
+      if (request.method !== 'GET') throw nothingHere();
+      const only = url.searchParams.get('workshop_id');
+      const vms = (await seats.list(signal)).filter((vm) => only === null || vm.workshop_id === only);
+      return { status: 200, body: { vms } };
+    }
+    const id = seatOf(workshop, seat);
+    return ofSeat(request, id, verb, signal);
+  };
+
+  return (request, response) => {
+    const gone = new AbortController();
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort(new Error('The caller went away.'));
+    });
+    answer(request, gone.signal).then(
+      (said) => send(response, said),
+      (thrown: unknown) => {
+        // A body that nobody read would keep the connection from its next request.
+        request.resume();
+        if (gone.signal.aborted) return;
+        const { error, requestId } = sendError(response, thrown);
+        deps.onFailure(error, requestId);
+      },
+    );
+  };
+}
+
+export function checkVersion({ headers }: IncomingMessage): void {
+  const version = headers[AGENT_VERSION_HEADER];
+  if (version === undefined || version === String(AGENT_API_VERSION)) return;
+  throw new AgentError(
+    'unequal_version',
+    `This agent speaks version ${AGENT_API_VERSION} of the agent API, the caller version ${version}. Bring both to the same version of ClaraTeach.`,
+  );
+}
+
+export function seatOf(workshop: string, seat: string | undefined): SeatId {
+  const number = seatNumber.safeParse(seat);
+  const id = workshopId.safeParse(workshop);
+  if (!number.success || !id.success || String(number.data) !== seat) throw nothingHere();
+  return { workshop: id.data, seat: number.data };
+}
+
+function nothingHere(): AgentError {
+  return new AgentError('not_found', 'There is nothing at this address.');
+}

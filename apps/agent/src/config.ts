@@ -1,0 +1,141 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
+
+const RUNTIMES = ['auto', 'docker', 'local'] as const;
+export type AgentRuntime = (typeof RUNTIMES)[number];
+
+/** Everything the agent is told from outside. Nothing else reads the environment. */
+export interface AgentConfig {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Undefined only on loopback: then whoever is on this machine may use the agent. */
+  readonly token: string | undefined;
+  /** Seats that this machine takes. */
+  readonly capacity: number;
+  readonly runtime: AgentRuntime;
+  readonly dataDirectory: string;
+  /** Origin of the server, whose keys seat tokens are verified with; undefined: browsers come through the server. */
+  readonly serverUrl: string | undefined;
+  /** Origin under which browsers reach this agent; undefined on a network address: through the server. */
+  readonly publicUrl: string | undefined;
+  /** Further origins whose pages may use the seats. */
+  readonly corsOrigins: readonly string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
+export class AgentConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'AgentConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `DATA_DIR`,
+ * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
+ * {@link AgentConfigError} that names all that is wrong.
+ */
+export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
+  const problems: string[] = [];
+  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
+    const value = env[name]?.trim();
+    if (value === undefined || value === '') return fallback;
+    try {
+      return parse(value);
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`);
+      return fallback;
+    }
+  }
+
+  const config: AgentConfig = {
+    host: read('HOST', '127.0.0.1', host),
+    port: read('PORT', DEFAULT_AGENT_PORT, (value) =>
+      wholeNumber(value, { least: 0, most: 65_535, what: 'a port number, or 0 for any free one' }),
+    ),
+    token: read<string | undefined>('AGENT_TOKEN', undefined, token),
+    capacity: read('CAPACITY', 50, (value) =>
+      wholeNumber(value, { least: 1, most: 10_000, what: 'how many seats this machine takes' }),
+    ),
+    runtime: read<AgentRuntime>('RUNTIME', 'auto', runtime),
+    dataDirectory: resolve(workingDirectory, env.DATA_DIR?.trim() || '.'),
+    serverUrl: read<string | undefined>('SERVER_URL', undefined, origin),
+    publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
+    corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) =>
+      value
+        .split(',')
+        .map((each) => each.trim())
+        .filter((each) => each !== '')
+        .map(origin),
+    ),
+  };
+  if (
+    config.token === undefined &&
+    !problems.some((problem) => problem.startsWith('AGENT_TOKEN')) &&
+    !isLoopback(config.host)
+  ) {
+    problems.push(
+      `AGENT_TOKEN is missing, and HOST is ${config.host}: without a token the agent starts only on 127.0.0.1. Make one with: openssl rand -hex 32`,
+    );
+  }
+  if (problems.length > 0) throw new AgentConfigError(problems);
+  return config;
+}
+
+export function isLoopback(name: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(name);
+}
+
+function host(value: string): string {
+  if (isIP(value) === 0 && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value)) {
+    throw new Error(
+      `is "${value}". Give the address to listen on, such as 127.0.0.1, or 0.0.0.0 for all networks.`,
+    );
+  }
+  return value;
+}
+
+function wholeNumber(
+  value: string,
+  { least, most, what }: { least: number; most: number; what: string },
+): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < least || number > most) {
+    throw new Error(`is "${value}". Give ${what}: a whole number from ${least} to ${most}.`);
+  }
+  return number;
+}
+
+const MIN_TOKEN_LENGTH = 8;
+
+/** Says nothing of the value itself. */
+function token(value: string): string {
+  if (value.length < MIN_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(value)) {
+    throw new Error(
+      `must have at least ${MIN_TOKEN_LENGTH} characters, without spaces. Make one with: openssl rand -hex 32`,
+    );
+  }
+  return value;
+}
+
+function runtime(value: string): AgentRuntime {
+  const name = RUNTIMES.find((each) => each === value);
+  if (name === undefined) throw new Error(`is "${value}". Choose one of ${RUNTIMES.join(', ')}.`);
+  return name;
+}
+
+function origin(value: string): string {
+  const url = URL.parse(value);
+  const plain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password;
+  if (!plain || url.pathname !== '/' || url.search || url.hash) {
+    throw new Error('must be only scheme, host and port, such as https://teach.example.org.');
+  }
+  return url.origin;
+}

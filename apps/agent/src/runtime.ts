@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import type { SeatProvider } from '@clarateach/seats/provider';
+import { dockerProvider } from '@clarateach/seats/providers/docker';
+import { probeDocker } from '@clarateach/seats/providers/docker/probe';
+import { localProvider } from '@clarateach/seats/providers/local';
+import type { AgentRuntime } from './config.ts';
+import type { AgentDirectory } from './data-directory.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+/** The seats' image, as `clarateach image build` names it. */
+const SEAT_IMAGE = 'clarateach-workspace:latest';
+
+/** Opens what the seats of this machine run in. Throws with one clear line. */
+export async function openRuntime(wanted: AgentRuntime, directory: AgentDirectory): Promise<SeatProvider> {
+  if (wanted !== 'local') {
+    const docker = await probeDocker();
+    if (docker.ok) return dockerProvider({ image: SEAT_IMAGE, installation: directory.id });
+    if (wanted === 'docker') {
+      throw new Error(`RUNTIME is docker, but seats cannot run in Docker here. ${docker.note}`);
+    }
+  }
+  return localProvider({
+    root: join(directory.path, 'seats'),
+    toolsDirectory: join(ROOT, 'images', 'workspace', 'tools'),
+    workspaceBundle: join(ROOT, 'apps', 'workspace', 'dist'),
+  });
+}

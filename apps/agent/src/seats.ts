@@ -1,0 +1,304 @@
+import type { HolderRequest, Vm } from '@clarateach/contract/agent-api';
+import { type SeatId, seatName } from '@clarateach/contract/ids';
+import type { SeatRoute, SeatRoutes } from '@clarateach/gateway/ports';
+import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '@clarateach/seats/provider';
+import { Slots, Turnstiles } from '@clarateach/seats/turnstile';
+import type { Holders } from './holders.ts';
+
+/** How often each seat is looked at when nobody asks, so that routes are right while the server is away. */
+const WATCH_MS = 3_000;
+const LOOKS_AT_ONCE = 8;
+const LOOK_MS = 10_000;
+/** How long a learner's first request waits for the server's word that the seat is theirs. */
+const HOLDER_WAIT_MS = 1_500;
+
+/** The seats of this machine: a provider behind a bound on their number, and the gateway's routes to them. */
+export interface AgentSeats {
+  readonly routes: SeatRoutes;
+  readonly count: number;
+  /** Whether the provider answered when it was last asked. */
+  readonly healthy: boolean;
+  /** Gives whether the seat is new here. Throws `capacity` when the machine is full or is about to stop. */
+  ensure(spec: SeatSpec, signal: AbortSignal): Promise<boolean>;
+  stop(id: SeatId, signal: AbortSignal): Promise<void>;
+  destroy(id: SeatId, signal: AbortSignal): Promise<void>;
+  /** Undefined for a seat of which nothing is here. */
+  look(id: SeatId, signal: AbortSignal): Promise<Vm | undefined>;
+  list(signal: AbortSignal): Promise<readonly Vm[]>;
+  /** False when there is no such seat. */
+  setHolder(id: SeatId, holder: HolderRequest): Promise<boolean>;
+  /** From now on no new seat is taken. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+interface Held {
+  readonly id: SeatId;
+  seen: Observed;
+  lookedAt: number;
+  /** Grows when the seat is changed: what was seen before that is out of date. */
+  changes: number;
+}
+
+export async function openAgentSeats(deps: {
+  readonly provider: SeatProvider;
+  readonly capacity: number;
+  readonly holders: Holders;
+  readonly onError: (error: unknown, id: SeatId | undefined) => void;
+}): Promise<AgentSeats> {
+  const { provider, capacity, holders, onError } = deps;
+  const held = new Map<string, Held>();
+  const listeners = new Set<(id: SeatId) => void>();
+  const turns = new Turnstiles();
+  const looks = new Slots(LOOKS_AT_ONCE);
+  const closing = new AbortController();
+  let draining = false;
+  let healthy = true;
+  let timer: NodeJS.Timeout | undefined;
+  let watching: Promise<void> = Promise.resolve();
+
+  const tell = (id: SeatId): void => {
+    for (const listener of [...listeners]) listener(id);
+  };
+
+  const take = (id: SeatId): Held => {
+    const name = seatName(id);
+    const known = held.get(name) ?? { id, seen: { state: 'absent' }, lookedAt: 0, changes: 0 };
+    held.set(name, known);
+    return known;
+  };
+
+  const record = (seat: Held, seen: Observed): void => {
+    const before = endpointOf(seat);
+    seat.seen = seen;
+    if (JSON.stringify(before) !== JSON.stringify(endpointOf(seat))) tell(seat.id);
+  };
+
+  const forget = async (id: SeatId): Promise<void> => {
+    if (!held.delete(seatName(id))) return;
+    tell(id);
+    await holders.forget(id);
+  };
+
+  /** Brings what is held in line with what the provider has; seats under change are left to their change. */
+  const sync = async (signal: AbortSignal): Promise<void> => {
+    const before = new Map([...held].map(([name, seat]) => [name, seat.changes]));
+    let ids: readonly SeatId[];
+    try {
+      ids = await provider.list(signal);
+      healthy = true;
+    } catch (error) {
+      signal.throwIfAborted();
+      healthy = false;
+      throw error;
+    }
+    const names = new Set(ids.map(seatName));
+    for (const id of ids) take(id);
+    for (const [name, changes] of before) {
+      const seat = held.get(name);
+      if (seat && !names.has(name) && seat.changes === changes && !changing.has(name)) await forget(seat.id);
+    }
+  };
+  const changing = new Set<string>();
+
+  const change = (id: SeatId, work: () => Promise<void>): Promise<void> => {
+    const name = seatName(id);
+    return turns.pass(name, async () => {
+      changing.add(name);
+      try {
+        await work();
+      } finally {
+        changing.delete(name);
+        const seat = held.get(name);
+        if (seat) seat.changes++;
+      }
+    });
+  };
+
+  const observe = async (id: SeatId, signal: AbortSignal): Promise<Observed> => {
+    const seat = held.get(seatName(id));
+    const changes = seat?.changes;
+    const seen = await provider.observe(id, signal);
+    if (seat && seat.changes === changes && held.get(seatName(id)) === seat) {
+      seat.lookedAt = Date.now();
+      // A seat that is being stopped may still answer, and must not be let in again.
+      if (!changing.has(seatName(id)) || seen.state !== 'running') record(seat, seen);
+    }
+    return seen;
+  };
+
+  /** Routes go first: a seat that is going away must not answer any more. */
+  const shut = (id: SeatId): void => {
+    const seat = held.get(seatName(id));
+    if (!seat) return;
+    seat.changes++;
+    record(seat, { state: 'absent' });
+  };
+
+  const viewOf = (id: SeatId, seen: Observed): Vm => {
+    const holder = holders.of(id);
+    return {
+      workshop_id: id.workshop,
+      seat_id: id.seat,
+      name: seatName(id),
+      state: seen.state === 'lost' ? 'absent' : seen.state,
+      ...(seen.state === 'exited' ? { code: seen.code, reason: seen.reason } : {}),
+      holder: holder?.odehash ?? null,
+      holder_revision: holder?.revision ?? null,
+    };
+  };
+
+  const watch = async (): Promise<void> => {
+    try {
+      await sync(AbortSignal.any([closing.signal, AbortSignal.timeout(LOOK_MS)]));
+      await Promise.all(
+        [...held.values()].map((seat) =>
+          looks.run(async () => {
+            if (Date.now() - seat.lookedAt < WATCH_MS || closing.signal.aborted) return;
+            await observe(seat.id, AbortSignal.any([closing.signal, AbortSignal.timeout(LOOK_MS)]));
+          }),
+        ),
+      );
+    } catch (error) {
+      if (!closing.signal.aborted) onError(error, undefined);
+    }
+    if (closing.signal.aborted) return;
+    timer = setTimeout(() => {
+      watching = watch();
+    }, WATCH_MS);
+  };
+
+  const find = (id: SeatId): SeatRoute | undefined => {
+    const seat = held.get(seatName(id));
+    if (!seat) return undefined;
+    return { id: seat.id, endpoint: endpointOf(seat), holder: holders.of(id)?.odehash ?? undefined };
+  };
+
+  const routes: SeatRoutes = {
+    find,
+    async refresh(id) {
+      const before = find(id);
+      if (!before) return undefined;
+      if (!before.endpoint) await observe(id, AbortSignal.timeout(LOOK_MS));
+      // Without a holder that fits, the server's word may be under way.
+      else await nextChange(id, HOLDER_WAIT_MS);
+      return find(id);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+
+  const nextChange = (id: SeatId, ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timeout);
+        listeners.delete(listener);
+        resolve();
+      };
+      const listener = (changed: SeatId): void => {
+        if (seatName(changed) === seatName(id)) done();
+      };
+      const timeout = setTimeout(done, ms);
+      timeout.unref();
+      listeners.add(listener);
+    });
+
+  await sync(AbortSignal.timeout(LOOK_MS));
+  watching = watch();
+
+  return {
+    routes,
+    get count() {
+      return held.size;
+    },
+    get healthy() {
+      return healthy;
+    },
+
+    async ensure(spec, signal) {
+      let isNew = false;
+      await change(spec.id, async () => {
+        signal.throwIfAborted();
+        const name = seatName(spec.id);
+        isNew = !held.has(name);
+        if (isNew && draining)
+          throw new ProviderError('capacity', 'The worker is about to stop and takes no new seats.');
+        if (isNew && held.size >= capacity) {
+          throw new ProviderError(
+            'capacity',
+            `The worker is full: it has ${held.size} of ${capacity} seats.`,
+          );
+        }
+        take(spec.id);
+        try {
+          await provider.ensure(spec, signal);
+        } catch (error) {
+          if (isNew && !(await holds(provider, spec.id))) await forget(spec.id);
+          throw error;
+        }
+      });
+      return isNew;
+    },
+
+    stop: (id, signal) =>
+      change(id, async () => {
+        signal.throwIfAborted();
+        shut(id);
+        await provider.stop(id, signal);
+      }),
+
+    destroy: (id, signal) =>
+      change(id, async () => {
+        signal.throwIfAborted();
+        shut(id);
+        await provider.destroy(id, signal);
+        await forget(id);
+      }),
+
+    async look(id, signal) {
+      const seen = await observe(id, signal);
+      return seen.state === 'absent' && !held.has(seatName(id)) ? undefined : viewOf(id, seen);
+    },
+
+    async list(signal) {
+      await sync(signal);
+      return [...held.values()].map((seat) => viewOf(seat.id, seat.seen));
+    },
+
+    async setHolder(id, holder) {
+      if (!held.has(seatName(id))) return false;
+      const before = holders.of(id)?.odehash;
+      const saving = holders.set(id, holder);
+      if (holders.of(id)?.odehash !== before) tell(id);
+      await saving;
+      return true;
+    },
+
+    drain() {
+      draining = true;
+    },
+
+    async close() {
+      closing.abort();
+      clearTimeout(timer);
+      await watching;
+    },
+  };
+}
+
+function endpointOf({ seen }: Held) {
+  return seen.state === 'running' ? seen.endpoint : undefined;
+}
+
+/** When nobody can tell, the place stays taken. */
+async function holds(provider: SeatProvider, id: SeatId): Promise<boolean> {
+  try {
+    return (await provider.list(AbortSignal.timeout(LOOK_MS))).some(
+      (each) => seatName(each) === seatName(id),
+    );
+  } catch {
+    return true;
+  }
+}

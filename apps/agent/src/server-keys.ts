@@ -1,0 +1,119 @@
+import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import type { PublicKeys } from '@clarateach/gateway/ports';
+import { z } from 'zod';
+import type { SavedJson } from './saved-json.ts';
+
+const JWKS_PATH = '/.well-known/jwks.json';
+const REFRESH_MS = 60_000;
+const RETRY_MS = 2_000;
+const FETCH_MS = 5_000;
+/** How often a token that names an unknown key may send us to the server. */
+const UNKNOWN_KID_LOOK_MS = 2_000;
+/** Keys that the server has not confirmed for so long count no more. */
+export const KEYS_GOOD_FOR_MS = 24 * 60 * 60 * 1000;
+
+const jwks = z.object({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.literal('RSA') })) });
+export const savedKeys = z.object({ confirmedAt: z.number(), jwks });
+type SavedKeys = z.infer<typeof savedKeys>;
+
+/** The server's public keys, kept in memory and on disk, and refreshed beside the requests. */
+export interface ServerKeys {
+  readonly publicKeys: PublicKeys;
+  /** Whether there are any keys; a token that comes before the first is worth a {@link look}. */
+  readonly known: boolean;
+  /** Asks the server now; resolves in a few seconds, whatever comes of it. */
+  look(): Promise<void>;
+  /** Milliseconds since the server confirmed the keys; undefined before the first time. */
+  ageMs(): number | undefined;
+  close(): Promise<void>;
+}
+
+export async function openServerKeys(deps: {
+  readonly serverUrl: string;
+  readonly saved: SavedJson<SavedKeys>;
+  readonly now: () => number;
+  readonly onError: (error: unknown) => void;
+}): Promise<ServerKeys> {
+  const { serverUrl, saved, now, onError } = deps;
+  const closing = new AbortController();
+  let keys = new Map<string, { readonly text: string; readonly key: KeyObject }>();
+  let confirmedAt: number | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | undefined;
+  let failing = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const take = (found: SavedKeys): void => {
+    const next: typeof keys = new Map();
+    for (const jwk of found.jwks.keys) {
+      const text = JSON.stringify(jwk);
+      const old = keys.get(jwk.kid);
+      // The gateway remembers a token together with the key object that verified it.
+      next.set(
+        jwk.kid,
+        old?.text === text
+          ? old
+          : { text, key: createPublicKey({ key: jwk as unknown as webcrypto.JsonWebKey, format: 'jwk' }) },
+      );
+    }
+    keys = next;
+    confirmedAt = found.confirmedAt;
+  };
+
+  const fetchKeys = async (): Promise<void> => {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(FETCH_MS)]);
+    const response = await fetch(new URL(JWKS_PATH, serverUrl), { signal });
+    if (!response.ok) throw new Error(`The server answered ${response.status} to ${JWKS_PATH}.`);
+    const found = { confirmedAt: now(), jwks: jwks.parse(await response.json()) };
+    take(found);
+    await saved.write(found);
+  };
+
+  const look = (): Promise<void> => {
+    clearTimeout(timer);
+    lookedAt = now();
+    looking ??= fetchKeys()
+      .then(
+        () => {
+          failing = false;
+        },
+        (error: unknown) => {
+          // Reported once an outage: the kept keys go on working.
+          if (!failing && !closing.signal.aborted) onError(error);
+          failing = true;
+        },
+      )
+      .finally(() => {
+        looking = undefined;
+        if (closing.signal.aborted) return;
+        timer = setTimeout(look, failing ? RETRY_MS : REFRESH_MS);
+        timer.unref();
+      });
+    return looking;
+  };
+
+  const kept = await saved.read();
+  if (kept) take(kept);
+  void look();
+
+  return {
+    publicKeys: {
+      find(kid) {
+        const known = keys.get(kid);
+        if (known && confirmedAt !== undefined && now() - confirmedAt < KEYS_GOOD_FOR_MS) return known.key;
+        if (!known && now() - lookedAt >= UNKNOWN_KID_LOOK_MS) void look();
+        return undefined;
+      },
+    },
+    get known() {
+      return keys.size > 0;
+    },
+    look,
+    ageMs: () => (confirmedAt === undefined ? undefined : now() - confirmedAt),
+    async close() {
+      closing.abort();
+      clearTimeout(timer);
+      await looking;
+    },
+  };
+}

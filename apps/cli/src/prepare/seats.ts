@@ -1,0 +1,17 @@
+import type { Output } from '../output.ts';
+import { buildSeatPrograms } from './builds.ts';
+import { step } from './step.ts';
+
+/** After: what seats of the runtime are made of is there. */
+export async function prepareSeats(
+  output: Output,
+  signal: AbortSignal,
+  runtime: 'local' | 'docker',
+): Promise<void> {
+  if (runtime === 'local') {
+    await buildSeatPrograms(output, signal);
+    return;
+  }
+  const { buildSeatImage } = await import('./seat-image.ts');
+  await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, it } from 'node:test';
+import type { SeatId, WorkshopId } from '@clarateach/contract/ids';
+import { instantProvider } from '@clarateach/seats/providers/doubles';
+import { eachDatabase, type TestDatabase } from '../store/testing.ts';
+import { type ControlPlane, controlPlane, insertOwner } from '../testing/control-plane.ts';
+import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, workerOf } from './placement.ts';
+
+const A = { address: 'http://10.0.0.1:9090', capacity: 3 };
+const B = { address: 'http://10.0.0.2:9090', capacity: 2 };
+
+eachDatabase('the placement of seats', (open) => {
+  let test: TestDatabase;
+  let plane: ControlPlane;
+  let workshop: WorkshopId;
+  const id = (seat: number): SeatId => ({ workshop, seat });
+
+  beforeEach(async () => {
+    test = await open();
+    // Its loops are not started: the rows stay as they are made.
+    plane = await controlPlane({ database: test.database, provider: instantProvider() });
+    const owner = await insertOwner(test.database, 'owner');
+    ({ id: workshop } = await plane.workshops.create(owner, { name: 'Placed', seats: 6, start: true }));
+  });
+  afterEach(async () => {
+    await plane.close();
+    await test.close();
+  });
+
+  it('fills the freest worker first, and none beyond its capacity', async () => {
+    const { database } = test;
+    const places: (string | undefined)[] = [];
+    for (const seat of [1, 2, 3, 4, 5, 6]) places.push(await placeSeat(database, id(seat), null, [A, B]));
+    assert.deepEqual(
+      places,
+      [A, A, B, A, B, undefined].map((worker) => worker?.address),
+    );
+    assert.equal(await workerOf(database, id(6)), null);
+    await unplaceSeat(database, id(1), B.address);
+    assert.equal(await workerOf(database, id(1)), A.address);
+    await unplaceSeat(database, id(1), A.address);
+    assert.equal(await placeSeat(database, id(6), null, [A, B]), A.address);
+  });
+
+  it('moves a seat only from where it is, and remembers from where', async () => {
+    const { database } = test;
+    await placeSeat(database, id(1), null, [A]);
+    assert.equal(await placeSeat(database, id(1), null, [B]), undefined);
+    assert.equal(await placeSeat(database, id(1), A.address, [B]), B.address);
+    const row = await database.db
+      .selectFrom('seats')
+      .select(['worker', 'movedFrom'])
+      .where('workshopId', '=', workshop)
+      .where('seat', '=', 1)
+      .executeTakeFirst();
+    assert.deepEqual(row, { worker: B.address, movedFrom: A.address });
+  });
+
+  it('tells holders with the revision, and wakes who looks after the seats of a worker', async () => {
+    const { database } = test;
+    await placeSeat(database, id(2), null, [A]);
+    const before = (await placedSeats(database, [workshop])).get(`clarateach-${workshop}-seat-02`);
+    assert.deepEqual([before?.worker, before?.holder], [A.address, null]);
+    assert.deepEqual(await touchSeatsOf(database, A.address), [workshop]);
+    const after = (await placedSeats(database, [workshop])).get(`clarateach-${workshop}-seat-02`);
+    assert.ok((after?.revision ?? 0) > (before?.revision ?? 0));
+    assert.deepEqual(await touchSeatsOf(database, B.address), []);
+  });
+});

@@ -1,0 +1,118 @@
+import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import type { Database } from '../store/database.ts';
+import { nextRevision } from '../workshops/store.ts';
+
+/** Room of a worker that may take a seat. */
+export interface Candidate {
+  readonly address: string;
+  readonly capacity: number;
+}
+
+/** What the database says of a seat that some worker holds. */
+export interface PlacedSeat {
+  readonly worker: string | null;
+  readonly holder: Odehash | null;
+  readonly revision: number;
+}
+
+/** The worker that a seat is placed on; null before it is placed. */
+export async function workerOf({ db }: Database, id: SeatId): Promise<string | null> {
+  const row = await db
+    .selectFrom('seats')
+    .select('worker')
+    .where('workshopId', '=', id.workshop)
+    .where('seat', '=', id.seat)
+    .executeTakeFirst();
+  return row?.worker ?? null;
+}
+
+/**
+ * Places the seat, which is on `from` now, on the candidate with the most free room, and gives that
+ * one; undefined when none has room, and then nothing changes. What the worker refuses in the end
+ * stays its own word: two servers that place at once may both see the last place free.
+ */
+export async function placeSeat(
+  database: Database,
+  id: SeatId,
+  from: string | null,
+  candidates: readonly Candidate[],
+): Promise<string | undefined> {
+  if (candidates.length === 0) return undefined;
+  return database.transaction(async (trx) => {
+    const counts = await trx
+      .selectFrom('seats')
+      .select((eb) => ['worker', eb.fn.countAll<number | string>().as('count')])
+      .where('worker', 'is not', null)
+      .groupBy('worker')
+      .execute();
+    const taken = new Map(counts.map(({ worker, count }) => [worker, Number(count)]));
+    const free = ({ address, capacity }: Candidate) => capacity - (taken.get(address) ?? 0);
+    const [best] = [...candidates].sort((a, b) => free(b) - free(a) || (a.address < b.address ? -1 : 1));
+    if (!best || free(best) <= 0) return undefined;
+    const { numUpdatedRows } = await trx
+      .updateTable('seats')
+      .set({ worker: best.address, ...(from === null ? {} : { movedFrom: from }) })
+      .where('workshopId', '=', id.workshop)
+      .where('seat', '=', id.seat)
+      .where('worker', from === null ? 'is' : '=', from)
+      .executeTakeFirst();
+    return numUpdatedRows === 0n ? undefined : best.address;
+  });
+}
+
+/** The seat is on no worker any more, if it was on this one. */
+export async function unplaceSeat({ db }: Database, id: SeatId, worker: string): Promise<void> {
+  await db
+    .updateTable('seats')
+    .set({ worker: null })
+    .where('workshopId', '=', id.workshop)
+    .where('seat', '=', id.seat)
+    .where('worker', '=', worker)
+    .execute();
+}
+
+/** By seat name, what the database says of the seats of these workshops. */
+export async function placedSeats(
+  { db }: Database,
+  workshops: readonly WorkshopId[],
+): Promise<ReadonlyMap<string, PlacedSeat>> {
+  if (workshops.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('seats')
+    .innerJoin('workshops', 'workshops.id', 'seats.workshopId')
+    .leftJoin('sessions', (join) =>
+      join.onRef('sessions.workshopId', '=', 'seats.workshopId').onRef('sessions.seat', '=', 'seats.seat'),
+    )
+    .select(['seats.workshopId', 'seats.seat', 'seats.worker', 'sessions.odehash', 'workshops.revision'])
+    .where('seats.workshopId', 'in', workshops)
+    .execute();
+  return new Map(
+    rows.map((row) => [
+      seatName({ workshop: row.workshopId, seat: row.seat }),
+      { worker: row.worker, holder: row.odehash, revision: row.revision },
+    ]),
+  );
+}
+
+/** Gives the seats on a worker a new revision, so that whoever looks after them looks at once; gives their workshops. */
+export async function touchSeatsOf(database: Database, worker: string): Promise<readonly WorkshopId[]> {
+  const rows = await database.db
+    .selectFrom('seats')
+    .select('workshopId')
+    .distinct()
+    .where('worker', '=', worker)
+    .execute();
+  for (const { workshopId } of rows) {
+    await database.transaction(async (trx) => {
+      const workshop = await nextRevision(trx, workshopId);
+      if (!workshop) return;
+      await trx
+        .updateTable('seats')
+        .set({ revision: workshop.revision })
+        .where('workshopId', '=', workshopId)
+        .where('worker', '=', worker)
+        .execute();
+    });
+  }
+  return rows.map((row) => row.workshopId);
+}

@@ -1,0 +1,198 @@
+import type { AgentInfo, Vm } from '@clarateach/contract/agent-api';
+import type { WorkerView } from '@clarateach/contract/health';
+import {
+  type Odehash,
+  parseSeatName,
+  type SeatId,
+  seatName,
+  type WorkshopId,
+} from '@clarateach/contract/ids';
+import type { RuntimeName } from '@clarateach/contract/runtime';
+import type { SeatProvider } from '@clarateach/seats/provider';
+import type { Database } from '../store/database.ts';
+import type { Changes } from '../workshops/changes.ts';
+import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
+import { seatsOnWorkers } from './seats-on-workers.ts';
+import { type Worker, watchWorker } from './worker.ts';
+import { isLoopbackHost, type WorkerAgent } from './worker-agents.ts';
+
+const PUSH_MS = 3_000;
+/** A copy that is not wanted must be seen in so many looks before it is destroyed: one may be older than the row. */
+const STALE_LOOKS = 2;
+
+/** The machines that have seats, and what the server does with them. */
+export interface Workers {
+  /** One provider for each runtime that a worker has; grows as workers are heard of. */
+  readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** The token of the agent at this origin. */
+  token(agent: string): string | undefined;
+  /** Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`. */
+  publicUrl(agent: string, reachedAt: string): string | undefined;
+  /** Every origin at which browsers may find a worker. */
+  publicUrls(): readonly string[];
+  view(): readonly WorkerView[];
+  close(): Promise<void>;
+}
+
+export async function openWorkers(deps: {
+  readonly agents: readonly WorkerAgent[];
+  readonly database: Database;
+  readonly changes: Changes;
+  readonly moveAfterMs: number;
+  /** Served until a worker says what it has. */
+  readonly fallback: RuntimeName;
+  readonly now: () => number;
+  readonly onState: (address: string, state: Worker['state'], problem: string) => void;
+  readonly onError: (error: unknown) => void;
+}): Promise<Workers> {
+  const { agents, database, changes, now, onError } = deps;
+  const named = new Map(agents.map((agent) => [agent.address, agent]));
+  const runtimes = new Map<RuntimeName, SeatProvider>();
+  const workers: Worker[] = [];
+  /** What each worker was last told or said, by address and seat. */
+  const told = new Map<string, Odehash | null>();
+  const stale = new Map<string, number>();
+  const closing = new AbortController();
+
+  const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
+
+  const provide = (runtime: RuntimeName): void => {
+    if (runtimes.has(runtime)) return;
+    runtimes.set(
+      runtime,
+      seatsOnWorkers({ ...deps, runtime, workers, onEnsured: (id, worker) => void tellAnew(id, worker) }),
+    );
+  };
+
+  const push = async (worker: Worker, id: SeatId, { holder, revision }: PlacedSeat): Promise<void> => {
+    const key = keyOf(worker, seatName(id));
+    told.set(key, holder);
+    try {
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(PUSH_MS)]);
+      await worker.agent.setHolder(id, { odehash: holder, revision }, signal);
+    } catch (error) {
+      // The next heartbeat finds the difference again.
+      told.delete(key);
+      if (!closing.signal.aborted && worker.state === 'up') onError(error);
+    }
+  };
+
+  const tellAnew = async (id: SeatId, worker: Worker): Promise<void> => {
+    try {
+      const placed = (await placedSeats(database, [id.workshop])).get(seatName(id));
+      if (placed?.worker === worker.address && placed.holder !== null) await push(worker, id, placed);
+    } catch (error) {
+      onError(error);
+    }
+  };
+
+  /** Somebody joined or left: the worker must know within a moment. */
+  const tellHolders = async (workshop: WorkshopId): Promise<void> => {
+    if (workers.every(({ state }) => state !== 'up')) return;
+    const placed = await placedSeats(database, [workshop]);
+    await Promise.all(
+      [...placed].map(async ([name, seat]) => {
+        const worker = workers.find(({ address, state }) => address === seat.worker && state === 'up');
+        const id = parseSeatName(name);
+        if (!worker || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
+        await push(worker, id, seat);
+      }),
+    );
+  };
+
+  /** What the worker holds, against what the database says: holders are told, copies of seats that live elsewhere go. */
+  const reconcile = async (worker: Worker, info: AgentInfo, signal: AbortSignal): Promise<void> => {
+    provide(info.runtime.name);
+    if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
+    const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
+    for (const vm of info.vms) {
+      const seat = placed.get(vm.name);
+      const key = keyOf(worker, vm.name);
+      told.set(key, vm.holder);
+      // What has no row at all is the reconciler's to remove.
+      if (!seat || seat.worker === worker.address) {
+        stale.delete(key);
+        if (seat && seat.holder !== vm.holder) await push(worker, idOf(vm), seat);
+        continue;
+      }
+      const looks = (stale.get(key) ?? 0) + 1;
+      stale.set(key, looks);
+      if (looks < STALE_LOOKS) continue;
+      const still = (await placedSeats(database, [vm.workshop_id])).get(vm.name);
+      if (!still || still.worker === worker.address) continue;
+      await worker.agent.destroy(idOf(vm), signal);
+      stale.delete(key);
+    }
+  };
+
+  for (const agent of agents) {
+    workers.push(
+      watchWorker({
+        worker: agent,
+        now,
+        onInfo: reconcile,
+        onState(worker) {
+          deps.onState(worker.address, worker.state, worker.problem);
+          touchSeatsOf(database, worker.address).then((ids) => {
+            for (const id of ids) changes.notify(id);
+          }, onError);
+        },
+        onError,
+      }),
+    );
+  }
+  const unsubscribe = changes.subscribe((id) => {
+    tellHolders(id).catch(onError);
+  });
+  await Promise.all(workers.map(({ looked }) => looked));
+  if (runtimes.size === 0) provide(deps.fallback);
+
+  const publicOf = (worker: Worker): string | undefined =>
+    named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
+
+  return {
+    runtimes,
+    token: (address) => named.get(address)?.token,
+    publicUrl(address, reachedAt) {
+      const worker = workers.find((each) => each.address === address);
+      const url = worker && publicOf(worker);
+      if (url === undefined) return undefined;
+      // A browser on another machine would look for it on its own.
+      const elsewhere = isLoopback(url) && !isLoopback(reachedAt);
+      // A page that came over TLS may not use what does not.
+      const mixed = reachedAt.startsWith('https:') && !url.startsWith('https:');
+      return elsewhere || mixed ? undefined : url;
+    },
+    publicUrls: () => [...new Set(workers.flatMap((worker) => publicOf(worker) ?? []))],
+    view: () =>
+      workers.map((worker) => ({
+        address: worker.address,
+        state: worker.state,
+        problem: worker.problem,
+        publicUrl: publicOf(worker) ?? null,
+        runtime: worker.info?.runtime.name ?? null,
+        version: worker.info?.version ?? null,
+        draining: worker.info?.status === 'draining',
+        capacity: worker.info?.capacity ?? 0,
+        heardAt: worker.heardAt === undefined ? null : new Date(worker.heardAt).toISOString(),
+        seats: (worker.info?.vms ?? []).map((vm) => ({
+          workshopId: vm.workshop_id,
+          seat: vm.seat_id,
+          state: worker.state === 'up' ? vm.state : 'unknown',
+        })),
+      })),
+    async close() {
+      unsubscribe();
+      closing.abort();
+      await Promise.all(workers.map((worker) => worker.close()));
+    },
+  };
+}
+
+function idOf({ workshop_id, seat_id }: Vm): SeatId {
+  return { workshop: workshop_id, seat: seat_id };
+}
+
+function isLoopback(url: string): boolean {
+  return isLoopbackHost(new URL(url).hostname);
+}

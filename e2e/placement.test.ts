@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type TestAgent, TOKEN, testAgent } from '@clarateach/agent/testing';
+import { connectInstructor } from '@clarateach/bench/platform';
+import type { Vm } from '@clarateach/contract/agent-api';
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { instantProvider } from '@clarateach/seats/providers/doubles';
+import { readConfig } from '@clarateach/server/config';
+import { createServer } from '@clarateach/server/main';
+import { eventually } from './platform/up.ts';
+
+/** A server and agents in this process, with seats in memory; `capacities` of the workers, in their order. */
+async function stage(capacities: readonly number[], publicUrl?: string) {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const agents: TestAgent[] = [];
+  for (const capacity of capacities) {
+    agents.push(await testAgent(instantProvider(), { env: { CAPACITY: String(capacity) } }));
+  }
+  const addresses = agents.map(({ port }) => `127.0.0.1:${port}`);
+  const config = readConfig({
+    PORT: '0',
+    DATA_DIR: data,
+    LOG_LEVEL: 'silent',
+    WORKER_AGENTS: JSON.stringify(
+      addresses.map((address) => ({ address, token: TOKEN, ...(publicUrl ? { publicUrl } : {}) })),
+    ),
+  });
+  const server = await createServer(config);
+  const instructor = await connectInstructor(server.url, server.signInUrl ?? '');
+  return {
+    agents,
+    addresses,
+    server,
+    instructor,
+    held: async (agent: TestAgent): Promise<readonly Vm[]> =>
+      ((await (await agent.call('GET', '/vms')).json()) as { vms: Vm[] }).vms,
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      for (const agent of agents) await agent.close();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+test('seats fill the freest worker first, and wait for room when all are full', async () => {
+  await using scene = await stage([1, 3]);
+  const [small, large] = scene.agents as [TestAgent, TestAgent];
+  const { instructor } = scene;
+  const { id } = await instructor.api<WorkshopDetails>('POST', '/api/workshops', {
+    name: 'Full',
+    seats: 5,
+    start: true,
+  });
+  const show = () => instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`);
+  await eventually('four seats are ready', async () => (await show()).readySeats === 4);
+  assert.deepEqual([(await scene.held(small)).length, (await scene.held(large)).length], [1, 3]);
+  await eventually('the fifth says why it waits', async () =>
+    (await show()).seats.some(({ reason }) => /All workers are full\. Add a worker/.test(reason)),
+  );
+  await instructor.remove(id);
+  assert.deepEqual([await scene.held(small), await scene.held(large)], [[], []]);
+});
+
+test('a worker is told at once who holds a seat, and forgets it with the workshop', async () => {
+  await using scene = await stage([5]);
+  const [agent] = scene.agents as [TestAgent];
+  const { id, code } = await scene.instructor.workshop(2);
+  const ada = await scene.instructor.join(code, 'Ada');
+  const began = performance.now();
+  await eventually('the agent knows Ada', async () =>
+    (await scene.held(agent)).some(({ seat_id, holder }) => seat_id === ada.seat && holder === ada.odehash),
+  );
+  assert.ok(performance.now() - began < 1_000);
+  // The token names the machine; without a server's keys on it, learners go through the server.
+  const claims = JSON.parse(Buffer.from(ada.token.split('.')[1] ?? '', 'base64url').toString()) as {
+    vmIp: string;
+  };
+  assert.equal(claims.vmIp, '127.0.0.1');
+  assert.equal(ada.endpoint, `${scene.server.url}/debug/proxy/${id}`);
+  await scene.instructor.remove(id);
+  assert.deepEqual(await scene.held(agent), []);
+});
+
+test('join hands out the public address that the operator gives a worker', async () => {
+  await using scene = await stage([5], 'https://worker.example.org');
+  const { id, code } = await scene.instructor.workshop(1);
+  const ada = await scene.instructor.join(code, 'Ada');
+  assert.equal(ada.endpoint, `https://worker.example.org/debug/proxy/${id}`);
+  const page = await fetch(scene.server.url);
+  assert.match(
+    page.headers.get('content-security-policy') ?? '',
+    /connect-src[^;]* https:\/\/worker\.example\.org wss:\/\/worker\.example\.org/,
+  );
+  await scene.instructor.remove(id);
+});
+
+test('a server whose workers are all away starts, and its health says so', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const server = await createServer(
+    readConfig({
+      PORT: '0',
+      DATA_DIR: data,
+      LOG_LEVEL: 'silent',
+      WORKER_AGENTS: '[{"address":"127.0.0.1:1","token":"somebody"}]',
+    }),
+  );
+  try {
+    const { status, runtimes } = (await (await fetch(`${server.url}/api/health`)).json()) as {
+      status: string;
+      runtimes: { ok: boolean }[];
+    };
+    assert.deepEqual([status, runtimes.map(({ ok }) => ok)], ['degraded', [false]]);
+  } finally {
+    await server.close();
+    await rm(data, { recursive: true, force: true });
+  }
+});

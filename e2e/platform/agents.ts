@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '@clarateach/server/testing/free-port';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_MS = 120_000;
+export const AGENT_TOKEN = 'the-token-of-these-workers';
+
+/** A worker of this machine: an agent in a process of its own, which is killed and started again. */
+export interface AgentProcess {
+  readonly port: number;
+  readonly data: string;
+  readonly lines: readonly string[];
+  start(env?: Readonly<Record<string, string>>): Promise<void>;
+  /** Asks it to end; gives the exit code. */
+  stop(): Promise<number | null>;
+  kill(): Promise<void>;
+  /** Removes what is kept on purpose. */
+  remove(): Promise<void>;
+  call(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+export async function newAgent(env: Readonly<Record<string, string>>): Promise<AgentProcess> {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-e2e-agent-'));
+  const port = await freePort();
+  const lines: string[] = [];
+  let process_: { kill(signal: NodeJS.Signals): boolean } | undefined;
+  let ended: Promise<[number | null]> | undefined;
+
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    process_?.kill(signal);
+    const [code] = (await ended) ?? [null];
+    process_ = undefined;
+    ended = undefined;
+    return code;
+  };
+
+  return {
+    port,
+    data,
+    lines,
+    async start(more = {}) {
+      const child = spawn(
+        process.execPath,
+        ['apps/cli/src/main.ts', 'agent', '--port', String(port), '--data', data, '--runtime', 'local'],
+        {
+          cwd: ROOT,
+          env: { ...process.env, AGENT_TOKEN, ...env, ...more },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+      process_ = child;
+      ended = once(child, 'exit') as Promise<[number | null]>;
+      const ready = Promise.withResolvers<void>();
+      createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        lines.push(line);
+        if (line.startsWith('ClaraTeach agent is ready at ')) ready.resolve();
+      });
+      void ended.then(([code]) =>
+        ready.reject(new Error(`The agent ended with ${code}:\n${lines.slice(-20).join('\n')}`)),
+      );
+      const timer = setTimeout(() => ready.reject(new Error('The agent was not ready in time.')), START_MS);
+      try {
+        await ready.promise;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    stop: () => end('SIGTERM'),
+    async kill() {
+      await end('SIGKILL');
+    },
+    remove: () => rm(data, { recursive: true, force: true }),
+    call: (method, path, headers = {}) =>
+      fetch(`http://127.0.0.1:${port}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${AGENT_TOKEN}`, ...headers },
+      }),
+  };
+}

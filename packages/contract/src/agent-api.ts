@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { odehash, seatNumber, workshopId } from './ids.ts';
+import { runtimeInfo } from './runtime.ts';
+
+/**
+ * What an agent answers on its port: `GET /health` (nobody asked), `GET /info`, `POST` and `GET /vms`,
+ * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`
+ * (with `Authorization: Bearer <AGENT_TOKEN>`), and `/proxy/:workshop/:seat/terminal|files|browser`
+ * (with a seat token). Names on this wire are snake_case.
+ */
+export const AGENT_API_VERSION = 1;
+/** Sent by both sides. An agent refuses another version than its own; one that names none is a person's client. */
+export const AGENT_VERSION_HEADER = 'clarateach-agent-api';
+/**
+ * `<client>.<number>`, growing with each change that one client asks for: a change that arrives after
+ * a later one of the same client was given up by it, and is refused.
+ */
+export const AGENT_CHANGE_HEADER = 'clarateach-agent-change';
+
+export const DEFAULT_AGENT_PORT = 9090;
+
+/** Every error of the agent API and its status. The first three are the kinds of a provider's errors. */
+export const AGENT_ERROR_STATUS = {
+  /** No room now, later perhaps. */
+  capacity: 503,
+  /** What runs the seats did not answer. */
+  unreachable: 502,
+  /** The same request will fail again. */
+  rejected: 422,
+  invalid_input: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  superseded: 409,
+  too_large: 413,
+  unequal_version: 426,
+  internal: 500,
+} as const satisfies Record<string, number>;
+export type AgentErrorCode = keyof typeof AGENT_ERROR_STATUS;
+
+export const agentError = z.object({
+  error: z.object({ code: z.string(), message: z.string(), requestId: z.string() }),
+});
+
+const limits = z.object({
+  memory_mib: z.number().int().min(64).max(1_048_576),
+  cpus: z.number().min(0.1).max(256),
+  processes: z.number().int().min(16).max(1_000_000),
+  open_files: z.number().int().min(64).max(1_048_576),
+});
+
+/** What a seat gets whose limits nobody names. */
+export const DEFAULT_AGENT_LIMITS = { memory_mib: 1024, cpus: 2, processes: 512, open_files: 4096 } as const;
+
+/** `POST /vms`: asks for a seat; 201 when it was not there, 200 when it was. */
+export const vmRequest = z.object({
+  workshop_id: workshopId,
+  seat_id: seatNumber,
+  image: z.string().min(1).max(255).optional(),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'A variable has letters, digits and _.'), z.string())
+    .default({}),
+  limits: limits.default(DEFAULT_AGENT_LIMITS),
+});
+export type VmRequest = z.input<typeof vmRequest>;
+
+export const vmState = z.enum(['absent', 'starting', 'running', 'exited']);
+
+export const vm = z.object({
+  workshop_id: workshopId,
+  seat_id: seatNumber,
+  /** Of its container, microVM or directory. */
+  name: z.string(),
+  /** `absent` in a list: nothing of it runs, and its files are kept. */
+  state: vmState,
+  /** For `exited`. */
+  code: z.number().int().optional(),
+  reason: z.string().optional(),
+  /** Whose tokens pass; null when nobody's do. */
+  holder: odehash.nullable(),
+  /** The revision of the workshop at which the server said so. */
+  holder_revision: z.number().int().nullable(),
+});
+export type Vm = z.infer<typeof vm>;
+
+/** `GET /vms`, `?workshop_id=` for those of one workshop. */
+export const vmList = z.object({ vms: z.array(vm) });
+
+/** `PUT /vms/:workshop/:seat/holder`; one of an older revision than the last is refused as `superseded`. */
+export const holderRequest = z.object({ odehash: odehash.nullable(), revision: z.number().int().min(0) });
+export type HolderRequest = z.infer<typeof holderRequest>;
+
+export const agentHealth = z.object({
+  status: z.enum(['ok', 'draining', 'failing']),
+  vm_count: z.number().int(),
+  capacity: z.number().int(),
+  version: z.string(),
+  api_version: z.number().int(),
+});
+export type AgentHealth = z.infer<typeof agentHealth>;
+
+/** `GET /info`; also what the server's heartbeat asks for. */
+export const agentInfo = agentHealth.extend({
+  runtime: runtimeInfo,
+  addresses: z.object({
+    listen: z.string(),
+    /** Where browsers reach it; null: only through the server. */
+    public_url: z.string().nullable(),
+  }),
+  /** Milliseconds since the epoch. */
+  started_at: z.number(),
+  vms: z.array(vm),
+});
+export type AgentInfo = z.infer<typeof agentInfo>;
+
+/** Below this path an agent has the gateway of a workshop's seats: `<public_url>/debug/proxy/<workshop>/vm/<seat>/…`. */
+export const AGENT_GATEWAY_PATH = '/debug/proxy';
+
+export function vmPath({ workshop, seat }: { workshop: string; seat: number }): string {
+  return `/vms/${workshop}/${seat}`;
+}
