@@ -129,6 +129,8 @@ async function editFile(room: Room, page: Page): Promise<void> {
   await editor.click();
   await page.keyboard.press('Control+End');
   await page.keyboard.type('typed in the editor');
+  // A last line without its end is overwritten when the shell draws its prompt anew.
+  await page.keyboard.press('Enter');
   await page.getByRole('tab', { name: /notes\.txt.*not saved/ }).waitFor();
   await room.picture(page, 'unsaved');
   await page.keyboard.press('Control+s');
