@@ -10,10 +10,20 @@ export type RuntimeChoice =
   /** Docker where an engine works, else local. */
   { readonly kind: 'auto' } | { readonly kind: 'fixed'; readonly name: RuntimeName };
 
+/** Of the `firecracker` runtime. */
+export interface MicrovmConfig {
+  /** With the guests' kernel and root disk. */
+  readonly imagesDirectory: string;
+  /** The seats' bridge with the host's address on it; undefined for the first that is free. */
+  readonly bridge: { readonly name: string; readonly address: string } | undefined;
+}
+
 export type SecretSource =
   | { readonly kind: 'given'; readonly secret: string }
   /** Made at the first start, readable by its owner alone. */
   | { readonly kind: 'file'; readonly path: string };
+
+export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -31,6 +41,7 @@ export interface Config {
   /** Further origins whose pages may use the API and the seats. */
   readonly corsOrigins: readonly string[];
   readonly runtime: RuntimeChoice;
+  readonly microvm: MicrovmConfig;
   readonly logLevel: LogLevel;
   /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, so many hops, or these addresses. */
   readonly trustProxy: boolean | number | readonly string[];
@@ -51,8 +62,8 @@ export class ConfigError extends Error {
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL` and `TRUST_PROXY`; others are left
- * alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`,
+ * `LOG_LEVEL` and `TRUST_PROXY`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const problems: string[] = [];
@@ -85,6 +96,15 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     ),
     corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
+    microvm: {
+      imagesDirectory: read('IMAGES_DIR', DEFAULT_IMAGES_DIRECTORY, (value) =>
+        resolve(workingDirectory, value),
+      ),
+      bridge: bridge(
+        read<string | undefined>('BRIDGE_NAME', undefined, bridgeName),
+        read<string | undefined>('BRIDGE_IP', undefined, bridgeIp),
+      ),
+    },
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
     trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
   };
@@ -162,11 +182,32 @@ function secret(value: string): SecretSource {
 function runtime(value: string): RuntimeChoice {
   if (value === 'auto') return { kind: 'auto' };
   const name = runtimeName.safeParse(value);
-  if (!name.success) throw new Error(`is "${value}". Choose auto, docker or local.`);
-  if (name.data === 'firecracker') {
-    throw new Error('is firecracker, which this version cannot run. Choose auto, docker or local.');
-  }
+  if (!name.success) throw new Error(`is "${value}". Choose auto, docker, local or firecracker.`);
   return { kind: 'fixed', name: name.data };
+}
+
+/** Either of the two has the other by default. */
+function bridge(name: string | undefined, address: string | undefined): MicrovmConfig['bridge'] {
+  if (name === undefined && address === undefined) return undefined;
+  return { name: name ?? 'clarateach0', address: address ?? '192.168.100.1/24' };
+}
+
+function bridgeName(value: string): string {
+  if (!/^[a-z][a-z0-9_-]{0,14}$/i.test(value)) {
+    throw new Error(`is "${value}". Give the name of a network interface, such as clarateach0.`);
+  }
+  return value;
+}
+
+function bridgeIp(value: string): string {
+  const [address = '', prefix = '', ...rest] = value.split('/');
+  const bits = Number(prefix);
+  if (isIP(address) !== 4 || !/^\d+$/.test(prefix) || bits < 16 || bits > 28 || rest.length > 0) {
+    throw new Error(
+      `is "${value}". Give the host's address in the seats' network with its prefix, /16 to /28, such as 192.168.100.1/24.`,
+    );
+  }
+  return value;
 }
 
 function logLevel(value: string): LogLevel {

@@ -6,7 +6,9 @@ import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { localProvider } from '@clarateach/seats/providers/local';
-import type { RuntimeChoice } from './config.ts';
+import { microvmProvider } from '@clarateach/seats/providers/microvm';
+import { chooseVmm } from '@clarateach/seats/providers/microvm/choose-vmm';
+import type { MicrovmConfig, RuntimeChoice } from './config.ts';
 import { limiter } from './reconciler/limiter.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -21,12 +23,17 @@ export type Runtimes = ReadonlyMap<RuntimeName, SeatProvider>;
 /** Opens the chosen runtime, and says in one sentence which and why. */
 export async function openRuntimes(options: {
   readonly choice: RuntimeChoice;
+  readonly microvm: MicrovmConfig;
   readonly dataDirectory: string;
   readonly installation: string;
 }): Promise<{ readonly runtimes: Runtimes; readonly why: string }> {
   const { choice } = options;
   if (choice.kind === 'fixed' && choice.name === 'local') {
     return { runtimes: new Map([['local', await local(options)]]), why: 'Seats run locally, as asked for.' };
+  }
+  if (choice.kind === 'fixed' && choice.name === 'firecracker') {
+    const { provider, why } = await microvms(options);
+    return { runtimes: new Map([['firecracker', provider]]), why: `${why}.` };
   }
   const docker = await probeDocker();
   if (docker.ok) {
@@ -52,6 +59,27 @@ function local({ dataDirectory }: { readonly dataDirectory: string }): Promise<S
     toolsDirectory: join(ROOT, 'images', 'workspace', 'tools'),
     workspaceBundle: join(ROOT, 'apps', 'workspace', 'dist'),
   });
+}
+
+async function microvms({
+  dataDirectory,
+  installation,
+  microvm: { imagesDirectory, bridge },
+}: {
+  readonly dataDirectory: string;
+  readonly installation: string;
+  readonly microvm: MicrovmConfig;
+}): Promise<{ readonly provider: SeatProvider; readonly why: string }> {
+  const stateDirectory = join(dataDirectory, 'microvms');
+  const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory });
+  const provider = await microvmProvider({
+    vmm,
+    imagesDirectory,
+    stateDirectory,
+    installation,
+    ...(bridge === undefined ? {} : { bridge }),
+  });
+  return { provider, why };
 }
 
 /** Whether each runtime answers, within five seconds. */

@@ -9,7 +9,7 @@ import type { Output } from '../output.ts';
 import { whileBuilding } from '../prepare/build-lock.ts';
 import { buildSeatPrograms, buildWeb } from '../prepare/builds.ts';
 import { step } from '../prepare/step.ts';
-import { chooseRuntime } from './choose-runtime.ts';
+import { type Chosen, chooseRuntime } from './choose-runtime.ts';
 import { demoWorkshop } from './demo.ts';
 import { startServer } from './start-server.ts';
 
@@ -28,9 +28,9 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
 
   const { runtime, why } = await chooseRuntime(output, signal, options.runtime);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
-  await whileBuilding(output, signal, () => build(output, signal, runtime));
-
   const config = configFrom({ ...settings, RUNTIME: runtime });
+  await whileBuilding(output, signal, () => build(output, signal, config, runtime));
+
   const server = await startServer(config, 'stop-seats');
   try {
     signal.throwIfAborted();
@@ -51,12 +51,21 @@ async function requirePort(port: number, host: string): Promise<void> {
   }
 }
 
-async function build(output: Output, signal: AbortSignal, runtime: 'local' | 'docker'): Promise<void> {
+async function build(
+  output: Output,
+  signal: AbortSignal,
+  config: Config,
+  runtime: Chosen['runtime'],
+): Promise<void> {
   await buildWeb(output, signal);
   if (runtime === 'local') await buildSeatPrograms(output, signal);
   else {
     const { buildSeatImage } = await import('../prepare/seat-image.ts');
     await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
+    if (runtime === 'firecracker') {
+      const { prepareMicrovmImages } = await import('../prepare/microvm-images.ts');
+      await prepareMicrovmImages(output, signal, config.microvm.imagesDirectory);
+    }
   }
 }
 
