@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 
@@ -55,6 +56,23 @@ export async function askFirecracker(
     if (error instanceof ProviderError) throw error;
     throw new ProviderError('unreachable', `Firecracker does not answer (${(error as Error).message}).`, {
       cause: error,
+    });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether somebody listens on the socket. */
+export async function listens(socket: string): Promise<boolean> {
+  const handle = await open(dirname(socket));
+  try {
+    return await new Promise<boolean>((resolve) => {
+      const connection = connect(join('/proc/self/fd', `${handle.fd}`, basename(socket)));
+      connection.on('error', () => resolve(false));
+      connection.on('connect', () => {
+        connection.destroy();
+        resolve(true);
+      });
     });
   } finally {
     await handle.close();

@@ -1,7 +1,7 @@
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../local/processes.ts';
-import { askFirecracker, type FirecrackerRequest } from './firecracker-api.ts';
+import { askFirecracker, type FirecrackerRequest, listens } from './firecracker-api.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
@@ -42,13 +42,9 @@ export function firecracker(program: string = FIRECRACKER): Vmm {
         },
         signal,
       );
-      const listens = () =>
-        access(socket).then(
-          () => true,
-          () => false,
-        );
       try {
-        if (!(await until(listens, { withinMs: SOCKET_DEADLINE_MS, signal }))) throw await notStarted(config);
+        if (!(await until(() => listens(socket), { withinMs: SOCKET_DEADLINE_MS, signal })))
+          throw await notStarted(config);
         for (const request of firecrackerRequests(config)) {
           signal.throwIfAborted();
           await askFirecracker(socket, request);

@@ -43,6 +43,8 @@ export interface TestInstallation {
   readonly vmm: Vmm;
   readonly stateDirectory: string;
   open(): Promise<SeatProvider>;
+  /** Whether a line of what the machine has, such as a table, is of this installation. */
+  owns(line: string): boolean;
   /** Processes, taps, bridges, rules, disks and addresses that are left. */
   leftovers(): Promise<string[]>;
   remove(): Promise<void>;
@@ -87,6 +89,7 @@ export async function makeInstallation(): Promise<TestInstallation> {
     vmm,
     stateDirectory,
     open,
+    owns: (line) => line.endsWith(` ${network.table}`),
     leftovers,
     remove: async () => {
       const provider = await open();
