@@ -26,6 +26,13 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'workspace', claims: under('apps/workspace'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'server', claims: under('apps/server'), concurrency: 1, timeoutMinutes: 8 },
+  {
+    name: 'microvms',
+    claims: (file) => file.includes('/src/providers/microvm/'),
+    concurrency: 1,
+    // Guests may run in software here, on processors that others use as well.
+    timeoutMinutes: 12,
+  },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },

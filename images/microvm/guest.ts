@@ -15,7 +15,7 @@ const MODULES = [
 /** What the first init calls of busybox. */
 const APPLETS = [
   ...['sh', 'mount', 'cat', 'insmod', 'mkdir', 'tar', 'cp', 'rm', 'date', 'hostname', 'ip', 'sync'],
-  ...['reboot', 'switch_root'],
+  ...['reboot', 'rmdir', 'switch_root'],
 ];
 const BUSYBOX = '/bin/busybox';
 const MANIFEST = 'guest.json';

@@ -61,6 +61,9 @@ mount -t overlay -o lowerdir=/lower,upperdir=/changes/upper,workdir=/changes/wor
 mount -t ext4 -o noatime,nosuid,nodev,commit=1 "$workspace" /root/workspace ||
   fail 'the disk with the files of the seat cannot be used'
 
+# A learner's folder begins empty.
+rmdir /root/workspace/lost+found 2>/dev/null
+
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /root/run
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /root/tmp
 mkdir -p -m 700 /root/run/clarateach
