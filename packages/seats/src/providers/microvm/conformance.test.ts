@@ -10,7 +10,7 @@ seatProviderConformance('microvm with QEMU in software', {
     const installation = await makeInstallation();
     return {
       provider: await installation.open(),
-      again: installation.open,
+      again: () => installation.open(),
       spec: (seat) => specOf({ workshop: installation.workshop, seat }),
       kill: (seat) => installation.vmm.kill(`${installation.stateDirectory}/seats/${seatName(seat)}/run`),
       leftovers: installation.leftovers,

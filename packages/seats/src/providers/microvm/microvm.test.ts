@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { seatName } from '@clarateach/contract/ids';
 import { TERMINAL_PORT } from '@clarateach/contract/seat-server';
-import type { SeatProvider } from '../../provider.ts';
+import { ProviderError, type SeatProvider } from '../../provider.ts';
 import { inTerminal } from '../../seat-client.ts';
 import { makeInstallation, specOf, type TestInstallation, whyNoMicrovms } from './testing.ts';
 
@@ -135,9 +136,46 @@ if (skip !== undefined) {
       }
     });
 
-    test('leave nothing after rounds of creation and destruction', async () => {
+    test('are found by the next server when one is killed while it starts them', async () => {
       await Promise.all([1, 2].map((n) => provider.destroy(seat(n), signal)));
-      assert.deepEqual(await installation.leftovers(), []);
+      for (const afterMs of [0, 30, 60, 120, 250, 500, 1_500]) {
+        await killedWhileStarting(afterMs);
+        const next = await installation.open();
+        for (const each of await next.list(signal)) await next.destroy(each, signal);
+        assert.deepEqual(await installation.leftovers(), [], `killed after ${afterMs} ms`);
+      }
+    });
+
+    async function killedWhileStarting(afterMs: number): Promise<void> {
+      const { stateDirectory, name, workshop } = installation;
+      const program = join(import.meta.dirname, 'testing-ensure.ts');
+      const child = spawn(process.execPath, [program, stateDirectory, name, workshop], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = once(child, 'exit');
+      await Promise.race([once(child.stdout, 'data'), ended]);
+      await Promise.race([pause(afterMs), ended]);
+      child.kill('SIGKILL');
+      await ended;
+    }
+
+    test('do not touch a network interface that belongs to somebody else', async () => {
+      const other = await makeInstallation();
+      try {
+        const refused = await other.open({ name: 'lo', address: '192.168.250.1/24' });
+        await assert.rejects(
+          refused.ensure(specOf({ workshop: other.workshop, seat: 1 }), signal),
+          (error) =>
+            error instanceof ProviderError && error.kind === 'rejected' && /BRIDGE_NAME/.test(error.message),
+        );
+        await refused.destroy({ workshop: other.workshop, seat: 1 }, signal);
+        assert.deepEqual(await other.leftovers(), []);
+      } finally {
+        await other.remove();
+      }
+    });
+
+    test('leave nothing after rounds of creation and destruction', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await provider.ensure(specOf(seat(1)), signal);
         assert.ok((await installation.leftovers()).some((left) => left.startsWith('tap ')));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { parseResolvers } from '../docker/guard-rules.ts';
@@ -133,7 +133,9 @@ export class VmNetwork {
   async #ensureBridge(): Promise<Bridge> {
     const { name, address, network } = await this.bridge();
     const alias = await aliasOf(name);
-    if (alias === undefined) {
+    const abandoned = alias === '' && (await isAbandoned(name));
+    if (alias === undefined || abandoned) {
+      if (abandoned) await removeLink(name);
       await this.#requireFreeNetwork(network);
       await ipBatch([
         `link add name ${name} type bridge stp_state 0 forward_delay 0`,
@@ -201,19 +203,23 @@ export class VmNetwork {
     if ((await aliasOf(name)) === this.table) await removeLink(name);
     await this.#passFirewall('-D');
     for (const family of ['inet', 'bridge']) {
-      // Made first, because deleting needs a table to be there.
       if (await hasTable(family, this.table)) {
         await runProgram('nft', ['-f', '-'], `delete table ${family} ${this.table}\n`);
       }
     }
     // The next first seat chooses anew: meanwhile somebody may have taken the network.
-    if (this.#options.bridge === undefined && (await this.#remembered()) === undefined)
-      this.#chosen = undefined;
+    this.#chosen = undefined;
   }
 
+  /** The bridge of the last time, if it is there still or its network is free. */
   async #remembered(): Promise<Bridge | undefined> {
     try {
-      return JSON.parse(await readFile(join(this.#options.stateDirectory, CHOSEN), 'utf8')) as Bridge;
+      const text = await readFile(join(this.#options.stateDirectory, CHOSEN), 'utf8');
+      const bridge = JSON.parse(text) as Bridge;
+      const alias = await aliasOf(bridge.name);
+      if (alias === this.table) return bridge;
+      await this.#requireFreeNetwork(parseBridgeAddress(bridge.address));
+      return alias === undefined ? bridge : undefined;
     } catch {
       return undefined;
     }
@@ -226,7 +232,8 @@ export class VmNetwork {
       const address = `192.168.${100 + n}.1/24`;
       const { first, last } = parseBridgeAddress(address);
       if (used.some((range) => range.first <= last && range.last >= first)) continue;
-      if ((await aliasOf(name)) === undefined) return { name, address };
+      const alias = await aliasOf(name);
+      if (alias === undefined || (alias === '' && (await isAbandoned(name)))) return { name, address };
     }
     throw new ProviderError(
       'rejected',
@@ -245,6 +252,16 @@ async function aliasOf(name: string): Promise<string | undefined> {
     (text) => text.trim(),
     () => undefined,
   );
+}
+
+/** A bridge that was made and nothing more: whoever made it was killed before it could say whose it is. */
+async function isAbandoned(name: string): Promise<boolean> {
+  const [flags, ports] = await Promise.all([
+    readFile(`/sys/class/net/${name}/flags`, 'utf8').catch(() => '0x1'),
+    readdir(`/sys/class/net/${name}/brif`).catch(() => undefined),
+  ]);
+  const isUp = (Number(flags) & 1) === 1;
+  return !isUp && ports?.length === 0;
 }
 
 async function removeLink(name: string): Promise<void> {

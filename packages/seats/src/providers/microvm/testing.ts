@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseSeatName, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
 import type { SeatProvider, SeatSpec } from '../../provider.ts';
 import { microvmProvider } from './microvm.ts';
-import { VmNetwork } from './network.ts';
+import { type Bridge, VmNetwork } from './network.ts';
 import { qemu } from './qemu.ts';
 import { runProgram } from './run-program.ts';
 import { guestImages } from './seat-disks.ts';
@@ -42,7 +42,8 @@ export interface TestInstallation {
   readonly workshop: WorkshopId;
   readonly vmm: Vmm;
   readonly stateDirectory: string;
-  open(): Promise<SeatProvider>;
+  readonly name: string;
+  open(bridge?: Bridge): Promise<SeatProvider>;
   /** Whether a line of what the machine has, such as a table, is of this installation. */
   owns(line: string): boolean;
   /** Processes, taps, bridges, rules, disks and addresses that are left. */
@@ -59,8 +60,7 @@ export async function makeInstallation(): Promise<TestInstallation> {
   const network = new VmNetwork({ installation, stateDirectory, bridge: undefined });
   const { tap } = network.seat('192.168.0.0');
   const tapPrefix = tap.slice(0, tap.indexOf('-') + 1);
-  const open = () =>
-    microvmProvider({ vmm, imagesDirectory: IMAGES, stateDirectory, installation, workspaceMiB: 512 });
+  const open = (bridge?: Bridge) => openMicrovms({ vmm, stateDirectory, installation, bridge });
 
   async function leftovers(): Promise<string[]> {
     const links = await readdir('/sys/class/net');
@@ -85,6 +85,7 @@ export async function makeInstallation(): Promise<TestInstallation> {
   }
 
   return {
+    name: installation,
     workshop,
     vmm,
     stateDirectory,
@@ -99,6 +100,19 @@ export async function makeInstallation(): Promise<TestInstallation> {
       await rm(stateDirectory, { recursive: true, force: true });
     },
   };
+}
+
+export function openMicrovms(options: {
+  readonly vmm: Vmm;
+  readonly stateDirectory: string;
+  readonly installation: string;
+  readonly bridge?: Bridge | undefined;
+}): Promise<SeatProvider> {
+  const { vmm, stateDirectory, installation, bridge } = options;
+  return microvmProvider({
+    ...{ vmm, stateDirectory, installation, imagesDirectory: IMAGES, workspaceMiB: 512 },
+    ...(bridge === undefined ? {} : { bridge }),
+  });
 }
 
 async function processesIn(directory: string): Promise<string[]> {
