@@ -16,7 +16,7 @@ import {
 const SEATS = 3;
 type Network = Awaited<ReturnType<typeof cuttableNetwork>>;
 
-for (const runtime of ['local', 'docker'] satisfies SeatRuntime[]) {
+for (const runtime of ['local', 'docker', 'firecracker'] satisfies SeatRuntime[]) {
   const skip = noBrowser ?? canRunSeats(runtime).skip;
   describe(`a live workshop on ${runtime}`, skip === undefined ? {} : { skip }, () => {
     test('from the sign-in link to the deleted workshop, in real browsers', async () => {
@@ -77,7 +77,7 @@ async function makeWorkshop(room: Room, page: Page, running: Running): Promise<s
   await room.picture(page, 'wrong-input');
   await page.getByLabel('Seats', { exact: true }).fill(String(SEATS));
   await page.getByRole('button', { name: 'Create and start' }).click();
-  await page.getByText(`${SEATS} of ${SEATS} seats ready`).waitFor({ timeout: 60_000 });
+  await page.getByText(`${SEATS} of ${SEATS} seats ready`).waitFor({ timeout: 240_000 });
   await room.picture(page, 'seats-ready');
   const link = await page.getByRole('link', { name: /\/join\// }).getAttribute('href');
   const code = link?.split('/join/')[1];

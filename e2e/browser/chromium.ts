@@ -47,7 +47,8 @@ export async function openRoom(story: string): Promise<Room> {
         permissions: ['clipboard-read', 'clipboard-write'],
         acceptDownloads: true,
       });
-      context.setDefaultTimeout(30_000);
+      // Seats may be VMs in software, on processors that others use as well; only a failure takes so long.
+      context.setDefaultTimeout(90_000);
       return { context, page: await context.newPage() };
     },
     async picture(page, name) {

@@ -3,7 +3,7 @@ import { openTerminal, seatAddress, type Terminal } from '@clarateach/bench/term
 import type { SeatSession } from '@clarateach/contract/join';
 import { eventually } from './up.ts';
 
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 60_000;
 
 /** Runs a command in the learner's shell, over a connection of its own, and gives the first line that it prints. */
 export async function answer(session: SeatSession, command: string): Promise<string> {

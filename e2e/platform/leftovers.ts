@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
+import { qemu } from '@clarateach/seats/providers/microvm/qemu';
+import { networkLeftOvers, openMicrovms } from '@clarateach/seats/providers/microvm/testing';
 import { installationId, openDatabase } from '@clarateach/server/store/database';
 import { askEngine } from '../runner/docker-engine.ts';
 
@@ -12,18 +14,21 @@ export interface Traces {
   readonly databaseUrl?: string;
 }
 
-/** Containers, networks, volumes and processes of this installation, and of no other on the machine. */
+/** Containers, networks, volumes, VMs and processes of this installation, and of no other on the machine. */
 export async function leftOf(traces: Traces): Promise<string[]> {
   const installation = await idOf(traces);
   return [
     ...(installation === undefined ? [] : await dockerThingsOf(installation)),
+    ...(installation === undefined ? [] : await networkLeftOvers(installation)),
+    ...(await microvmFiles(traces.data)),
     ...(await processesOf(traces.data)).map(({ pid, command }) => `process ${pid} ${command}`),
   ];
 }
 
 /** Ends and removes all that is left, for a test that could not do it itself. */
 export async function endAll(traces: Traces): Promise<void> {
-  for (const { pid } of await processesOf(traces.data)) {
+  const { data } = traces;
+  for (const { pid } of await processesOf(data)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
@@ -31,9 +36,27 @@ export async function endAll(traces: Traces): Promise<void> {
     }
   }
   const installation = await idOf(traces).catch(() => undefined);
-  if (installation === undefined || (await dockerThingsOf(installation)).length === 0) return;
+  if (installation === undefined) return;
+  await endMicrovms(data, installation);
+  if ((await dockerThingsOf(installation)).length === 0) return;
   if (!(await probeDocker()).ok) return;
   const seats = await dockerProvider({ image: 'clarateach-workspace:latest', installation });
+  const { signal } = new AbortController();
+  for (const seat of await seats.list(signal)) await seats.destroy(seat, signal);
+  await seats.close();
+}
+
+/** Files of VM seats are volumes of theirs. */
+async function microvmFiles(data: string): Promise<string[]> {
+  const seats = await readdir(join(data, 'microvms', 'seats')).catch((): string[] => []);
+  return seats.map((name) => `volume ${name}`);
+}
+
+async function endMicrovms(data: string, installation: string): Promise<void> {
+  const left = [...(await microvmFiles(data)), ...(await networkLeftOvers(installation))];
+  if (left.length === 0) return;
+  const stateDirectory = join(data, 'microvms');
+  const seats = await openMicrovms({ vmm: await qemu('emulation'), stateDirectory, installation });
   const { signal } = new AbortController();
   for (const seat of await seats.list(signal)) await seats.destroy(seat, signal);
   await seats.close();
@@ -81,13 +104,18 @@ async function processesOf(data: string): Promise<{ pid: number; command: string
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
+    // A VM is told nothing, and works in its directory.
+    const directory = await readlink(`/proc/${pid}/cwd`).catch(() => '');
     const [command = '', environment = '', mounts = ''] = await Promise.all(
       ['cmdline', 'environ', 'mounts'].map((file) =>
         readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => ''),
       ),
     );
     const mounted = mounts.split('\n').some((line) => line.includes(data) && !everyones.has(line));
-    if (command !== '' && (mounted || command.includes(data) || environment.includes(data))) {
+    if (
+      command !== '' &&
+      (mounted || directory.startsWith(data) || command.includes(data) || environment.includes(data))
+    ) {
       found.push({ pid, command: command.replaceAll('\0', ' ').slice(0, 120) });
     }
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connectInstructor, type Instructor } from '@clarateach/bench/platform';
+import { IMAGES } from '@clarateach/seats/providers/microvm/testing';
 import { freePort } from '@clarateach/server/testing/free-port';
 import { endAll, leftOf, type Traces } from './leftovers.ts';
 
@@ -18,7 +19,7 @@ const GRACE_MS = 3_000;
 const SETTINGS =
   /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY)$/;
 
-export type SeatRuntime = 'local' | 'docker';
+export type SeatRuntime = 'local' | 'docker' | 'firecracker';
 export type Settings = Readonly<Record<string, string>>;
 
 export interface StartOptions {
@@ -82,10 +83,11 @@ export async function newInstallation(
     port,
     url: `http://localhost:${port}`,
     launch({ args = [], env = {} } = {}) {
-      const started = launch(
-        ['up', '--port', String(port), '--data', data, '--runtime', runtime, ...args],
-        databaseUrl === undefined ? env : { DATABASE_URL: databaseUrl, ...env },
-      );
+      const started = launch(['up', '--port', String(port), '--data', data, '--runtime', runtime, ...args], {
+        ...(runtime === 'firecracker' ? { IMAGES_DIR: IMAGES } : {}),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...env,
+      });
       launched.push(started);
       return started;
     },
@@ -192,7 +194,7 @@ export function firstInstructor(installation: { url: string }, running: Running)
 export async function eventually(
   what: string,
   look: () => Promise<boolean>,
-  deadlineMs = 30_000,
+  deadlineMs = 120_000,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   while (!(await look())) {

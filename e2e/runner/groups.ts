@@ -28,17 +28,17 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'workspace', claims: under('apps/workspace'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'server', claims: under('apps/server'), concurrency: 1, timeoutMinutes: 8 },
-  { name: 'agent', claims: under('apps/agent'), concurrency: 1, timeoutMinutes: 6 },
+  { name: 'agent', claims: under('apps/agent'), concurrency: 1, timeoutMinutes: 12 },
   {
     name: 'microvms',
     claims: microvms,
     concurrency: 1,
     // Guests may run in software here, on processors that others use as well.
-    timeoutMinutes: 12,
+    timeoutMinutes: 18,
   },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
-  { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },
+  { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 25 },
 ];
 
 /** Every test file whose path holds one of the patterns, by group, in the order to run them. */

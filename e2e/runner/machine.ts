@@ -24,7 +24,7 @@ const PEERS: readonly SystemProgram[] = [
 ];
 /** Things that a test of the running system needs; units do without. */
 const NEEDS_MACHINE =
-  /^(e2e|bench|images|apps\/workspace|packages\/seats\/src\/providers)\/|^apps\/(cli|server)\/.*(main|up)\.test\.ts$/;
+  /^(e2e|bench|images|apps\/workspace|packages\/seats\/src\/providers)\/|^apps\/(agent|cli|server)\/.*(main|up|conformance)\.test\.ts$/;
 /** Where the tests of microVMs look for kernel and root disk. */
 const MICROVM_IMAGES = process.env.IMAGES_DIR || join(STATE_DIRECTORY, 'images');
 const NEEDS_NOTHING = /^e2e\/repository\.test\.ts$/;

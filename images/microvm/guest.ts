@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { ImageBuildError } from '../image-build-error.ts';
 import { CommandFailed, runCommand } from '../run-command.ts';
 import { type CpioEntry, cpio, DIRECTORY, EXECUTABLE, REGULAR, SYMLINK } from './cpio.ts';
+import { reseedProgram } from './reseed-program.ts';
 import { vmlinuxOf } from './vmlinux.ts';
 
 /** In the order in which they load: each needs only those before it. ext4 is in the kernel itself. */
@@ -15,7 +16,7 @@ const MODULES = [
 /** What the first init calls of busybox. */
 const APPLETS = [
   ...['sh', 'mount', 'cat', 'insmod', 'mkdir', 'tar', 'cp', 'rm', 'date', 'hostname', 'ip', 'sync'],
-  ...['reboot', 'rmdir', 'switch_root'],
+  ...['reboot', 'rmdir', 'switch_root', 'chroot', 'umount', 'tr', 'grep', 'sleep', 'usleep'],
 ];
 const BUSYBOX = '/bin/busybox';
 const MANIFEST = 'guest.json';
@@ -69,8 +70,9 @@ export async function prepareGuest(options: GuestOptions): Promise<boolean> {
 
 /** Takes away what {@link prepareGuest} made. */
 export async function removeGuest(imagesDirectory: string): Promise<void> {
-  for (const name of ['vmlinux', 'initrd.cpio', MANIFEST]) {
-    await rm(join(imagesDirectory, name), { force: true });
+  // Saved guests are of this kernel.
+  for (const name of ['vmlinux', 'initrd.cpio', MANIFEST, 'saved-guests']) {
+    await rm(join(imagesDirectory, name), { recursive: true, force: true });
   }
 }
 
@@ -89,7 +91,7 @@ async function isWhole(directory: string, inputs: string): Promise<boolean> {
 
 async function inputsHash(): Promise<string> {
   const init = await readFile(join(import.meta.dirname, 'initramfs-init.sh'));
-  return sha256(Buffer.concat([init, Buffer.from([...MODULES, ...APPLETS].join())]));
+  return sha256(Buffer.concat([init, reseedProgram(), Buffer.from([...MODULES, ...APPLETS].join())]));
 }
 
 async function download(work: string, options: GuestOptions): Promise<string> {
@@ -115,6 +117,7 @@ async function initramfs(tree: string, options: GuestOptions): Promise<Buffer> {
   return cpio([
     ...['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'changes', 'root'].map(directory),
     { path: 'bin/busybox', mode: EXECUTABLE, content: await staticBusybox() },
+    { path: 'bin/reseed', mode: EXECUTABLE, content: reseedProgram() },
     ...APPLETS.map((name) => ({ path: `bin/${name}`, mode: SYMLINK, content: Buffer.from('busybox') })),
     {
       path: 'init',

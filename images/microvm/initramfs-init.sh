@@ -2,11 +2,14 @@
 # First process of a seat's guest: loads the drivers, puts the seat's disks together, takes the
 # address, and gives way to the init of busybox, which runs /sbin/clarateach-init of the root disk.
 #
-# The kernel hands these on from its command line:
-#   SEAT_ADDRESS  address and prefix length     SEAT_GATEWAY  the host's address on the bridge
-#   SEAT_HOSTNAME SEAT_TIME (seconds since 1970, when the guest was started)
+# The kernel hands these on from its command line, which is the same for all seats:
 #   SEAT_TRIAL    only show that a guest comes up on this machine, and end
-# Secrets come on a disk of their own, never here.
+#   SEAT_WAIT     be nobody's yet: make ready what is the same for all seats, and wait for a word on
+#                 the console. A guest is saved here, and every copy of it goes on from here.
+# Whose seat it is comes on a disk of its own, as an archive:
+#   identity      SEAT_ADDRESS (with prefix length), SEAT_GATEWAY (the host's address on the bridge),
+#                 SEAT_MAC, SEAT_HOSTNAME, SEAT_TIME (seconds since 1970, now)
+#   environment, resolv.conf, and a seed for random numbers
 export PATH=/bin
 fail() {
   echo "clarateach: $*"
@@ -51,8 +54,57 @@ disk() {
 }
 root=$(disk root 0) changes=$(disk changes 1) workspace=$(disk workspace 2) config=$(disk config 3)
 [ -b "$config" ] || fail 'a disk of the seat is missing'
-
 mount -t ext4 -o ro,noatime "$root" /lower || fail 'the root disk cannot be read'
+
+# Programs of a seat that ran once are in memory for all who go on from here, so one runs for a moment,
+# as nobody's. Nothing of it stays: a program that has drawn random numbers would draw the same in
+# every copy. No connection is made, so that the kernel's own secrets of connections come later, too.
+warm() {
+  mount -t tmpfs tmpfs /changes
+  mkdir -p /changes/upper /changes/work
+  mount -t overlay -o lowerdir=/lower,upperdir=/changes/upper,workdir=/changes/work overlay /root
+  for place in workspace run tmp; do mount -t tmpfs tmpfs /root/$place; done
+  for place in dev proc sys; do mount --bind /$place /root/$place; done
+  mkdir -p /root/dev/pts /root/run/clarateach
+  mount -t devpts -o gid=5,mode=620 devpts /root/dev/pts
+  ip link set lo up
+  echo SEAT=0 >/root/run/clarateach/environment
+  chroot /root /sbin/clarateach-init >/dev/null 2>&1 &
+  tries=0
+  until [ "$(cat /proc/net/tcp /proc/net/tcp6 | grep -c ':0BB[9A] .* 0A ')" -ge 2 ] || [ $tries -ge 300 ]; do
+    usleep 100000
+    tries=$((tries + 1))
+  done
+  # The shell behind the terminal comes last.
+  sleep 2
+  kill -KILL -1
+  wait
+  for place in dev/pts dev proc sys workspace run tmp ''; do
+    umount /root/$place || fail 'a program of the seat has stayed'
+  done
+  umount /changes || fail 'a program of the seat has stayed'
+  ip link set lo down
+}
+
+if [ -n "$SEAT_WAIT" ]; then
+  warm
+  echo 'clarateach: waits'
+  read -r word
+  [ "$word" = go ] || fail 'this guest is not wanted'
+  echo 'clarateach: init goes on'
+fi
+
+mkdir -m 700 /config
+tar -x -f "$config" -C /config || fail 'the settings of the seat cannot be read'
+# The kernel's generator takes up what is written at its next own time, and copies of one guest would
+# draw the same numbers until then. Only a guest that has just been booted may be too young for it.
+cat /config/seed >/dev/urandom
+rm /config/seed
+/bin/reseed </dev/urandom || [ -z "$SEAT_WAIT" ] || fail 'the random numbers of the seat are not its own'
+. /config/identity
+rm /config/identity
+[ "$(date +%s)" -ge "$SEAT_TIME" ] || date -s "@$SEAT_TIME" >/dev/null
+
 mount -t ext4 -o noatime "$changes" /changes || fail 'the disk of changes cannot be used'
 mkdir -p /changes/upper /changes/work
 mount -t overlay -o lowerdir=/lower,upperdir=/changes/upper,workdir=/changes/work overlay /root ||
@@ -67,18 +119,16 @@ rmdir /root/workspace/lost+found 2>/dev/null
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /root/run
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /root/tmp
 mkdir -p -m 700 /root/run/clarateach
-tar -x -f "$config" -C /root/run/clarateach || fail 'the settings of the seat cannot be read'
-cp /bin/busybox /root/run/clarateach/busybox
-cat /root/run/clarateach/seed >/dev/urandom
-rm /root/run/clarateach/seed
-[ "$(date +%s)" -ge "${SEAT_TIME:-0}" ] || date -s "@$SEAT_TIME" >/dev/null
+cp /config/* /bin/busybox /root/run/clarateach/
 
 hostname "$SEAT_HOSTNAME"
 echo "$SEAT_HOSTNAME" >/root/etc/hostname
+tr -d - </proc/sys/kernel/random/uuid >/root/etc/machine-id
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n' "$SEAT_HOSTNAME" >/root/etc/hosts
 rm -f /root/etc/resolv.conf
 cp /root/run/clarateach/resolv.conf /root/etc/resolv.conf
 ip link set lo up
+ip link set eth0 address "$SEAT_MAC"
 ip address add "$SEAT_ADDRESS" dev eth0
 ip link set eth0 up
 ip route add default via "$SEAT_GATEWAY"

@@ -9,7 +9,7 @@ chown 1000:1000 /workspace
 [ -z "${SEAT_OPEN_FILES:-}" ] || ulimit -n "$SEAT_OPEN_FILES"
 limits=--core=0
 [ -z "${SEAT_PROCESSES:-}" ] || limits="$limits --nproc=$SEAT_PROCESSES"
-unset SEAT_OPEN_FILES SEAT_PROCESSES SEAT_ADDRESS SEAT_GATEWAY SEAT_HOSTNAME SEAT_TIME
+unset SEAT_OPEN_FILES SEAT_PROCESSES SEAT_WAIT
 cd /workspace || exit 1
 exec prlimit $limits setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs \
   --bounding-set=-all --inh-caps=-all -- /opt/clarateach/entrypoint.sh

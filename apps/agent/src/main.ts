@@ -83,7 +83,8 @@ export async function createAgent(
   const { port } = server.address() as { port: number };
 
   const provider =
-    overrides.provider ?? starting.adopt(await openRuntime(config, directory), (each) => each.close());
+    overrides.provider ??
+    starting.adopt(await openRuntime(config, directory, (line) => log('warn', line)), (each) => each.close());
   const keys =
     config.serverUrl === undefined
       ? undefined

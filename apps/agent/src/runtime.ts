@@ -15,12 +15,14 @@ const SEAT_IMAGE = 'clarateach-workspace:latest';
 export async function openRuntime(
   { runtime: wanted, microvm }: Pick<AgentConfig, 'runtime' | 'microvm'>,
   directory: AgentDirectory,
+  report: (line: string) => void,
 ): Promise<SeatProvider> {
   if (wanted === 'firecracker') {
     const { provider } = await microvmsOnThisMachine({
       settings: microvm,
       stateDirectory: join(directory.path, 'microvms'),
       installation: directory.id,
+      report,
     });
     return provider;
   }

@@ -256,6 +256,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       microvm: config.microvm,
       dataDirectory: config.dataDirectory,
       installation: await installationId(database),
+      report: (line) => log.warn(line),
     });
     for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
     log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);

@@ -26,6 +26,7 @@ export async function openRuntimes(options: {
   readonly microvm: MicrovmSettings;
   readonly dataDirectory: string;
   readonly installation: string;
+  readonly report: (line: string) => void;
 }): Promise<{ readonly runtimes: Runtimes; readonly why: string }> {
   const { choice } = options;
   if (choice.kind === 'fixed' && choice.name === 'local') {
@@ -36,6 +37,7 @@ export async function openRuntimes(options: {
       settings: options.microvm,
       stateDirectory: join(options.dataDirectory, 'microvms'),
       installation: options.installation,
+      report: options.report,
     });
     return { runtimes: new Map([['firecracker', provider]]), why };
   }

@@ -1,4 +1,4 @@
-import { lchown, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, lchown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,9 +9,10 @@ import { answersHealth } from '../docker/seat-health.ts';
 import { explained } from '../local/machine-errors.ts';
 import { Addresses } from './addresses.ts';
 import { type Bridge, VmNetwork } from './network.ts';
+import { type GuestShape, guestDisks, SavedGuests } from './saved-guests.ts';
 import { ensureWorkspaceDisk, guestImages, makeChangesDisk, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
-import type { Vmm } from './vmm.ts';
+import type { SavedGuest, Vmm } from './vmm.ts';
 
 export interface MicrovmProviderOptions {
   readonly vmm: Vmm;
@@ -25,10 +26,13 @@ export interface MicrovmProviderOptions {
   readonly bridge?: Bridge;
   /** Size of a learner's disk; it is sparse, so only what is written takes up room. */
   readonly workspaceMiB?: number;
+  /** Told, in a sentence for operators, what goes worse than it should. */
+  readonly report?: (line: string) => void;
 }
 
 const WORKSPACE_MIB = 4_096;
 const CHANGES_MIB = 1_024;
+const WORKSPACE = 'workspace.ext4';
 /** A guest with Node.js and a shell does not come up in less. */
 const LEAST_MEMORY_MIB = 256;
 /** Longer than this no guest takes to its first line, unless it hangs or the machine is overrun. */
@@ -36,10 +40,17 @@ const BOOT_WATCH_MS = 20_000;
 /** A guest that has had so little processor time is held up by others, and does not hang. */
 const BOOT_WATCH_CPU_S = 10;
 const BOOT_LIMIT_MS = 90_000;
+/** A copied guest goes on at once, and hangs if it does not. */
+const COPY_WATCH_MS = 8_000;
+const COPY_WATCH_CPU_S = 4;
+/** In the directory of a VM that was told all and runs. */
+const STARTED = 'started';
 const BOOT_TRIES = 3;
 const LEAVE_MS = 10_000;
 /** VMs run as users of their own, one for each address, beyond those that systems hand out. */
 const FIRST_UID = 1_900_000_000;
+/** An address that no seat has: its tap and its user are those of the guest that is saved. */
+const NOBODY = '0.0.0.0';
 
 /**
  * Seats as virtual machines of this machine. All that is known of a seat lies in its directory and
@@ -70,6 +81,9 @@ class MicrovmSeats implements SeatProvider {
   /** Boots at once: in software each takes a processor whole. */
   readonly #boots: Slots;
   readonly #starting = new Set<string>();
+  readonly #report: (line: string) => void;
+  /** Undefined where the VMM cannot save guests. */
+  readonly #saved: SavedGuests | undefined;
 
   constructor(options: MicrovmProviderOptions) {
     const stateDirectory = resolve(options.stateDirectory);
@@ -80,6 +94,15 @@ class MicrovmSeats implements SeatProvider {
     this.#addresses = new Addresses(join(stateDirectory, 'addresses'));
     this.#network = new VmNetwork({ installation, stateDirectory, bridge });
     this.#boots = new Slots(vmm.acceleration === 'kvm' ? 4 * availableParallelism() : availableParallelism());
+    this.#report = options.report ?? (() => {});
+    if (vmm.snapshots !== undefined) {
+      this.#saved = new SavedGuests({
+        ...{ vmm, snapshots: vmm.snapshots, imagesDirectory: options.imagesDirectory, stateDirectory },
+        network: this.#network.seat(NOBODY),
+        uid: uidOf(NOBODY),
+        report: this.#report,
+      });
+    }
     const vmmName = vmm.name === 'firecracker' ? 'Firecracker' : 'QEMU';
     this.info = {
       name: 'firecracker',
@@ -99,6 +122,7 @@ class MicrovmSeats implements SeatProvider {
       if (state === 'running') running.push(address);
     }
     this.#network.adopt(running);
+    await this.#saved?.adopt();
   }
 
   ensure(spec: SeatSpec, signal: AbortSignal): Promise<void> {
@@ -107,7 +131,7 @@ class MicrovmSeats implements SeatProvider {
       const run = this.#runDirectory(spec.id);
       this.#starting.add(name);
       try {
-        if ((await this.#vmm.state(run)).state === 'running') {
+        if ((await this.#vmm.state(run)).state === 'running' && (await wasStarted(run))) {
           // Booted before this process, or by an ensure that was given up: it may hang.
           if (await this.#begins(run, signal)) return;
         }
@@ -119,9 +143,17 @@ class MicrovmSeats implements SeatProvider {
   }
 
   async #start(spec: SeatSpec, signal: AbortSignal): Promise<void> {
+    if (this.#saved !== undefined) {
+      const copied = await this.#saved.use(
+        await this.#shapeOf(spec),
+        async (saved) => saved !== undefined && (await this.#copy(spec, saved, signal)),
+        signal,
+      );
+      if (copied) return;
+    }
     for (let tries = 1; ; tries += 1) {
       signal.throwIfAborted();
-      const run = await this.#boot(spec, signal);
+      const run = await this.#boot(spec, undefined, signal);
       if (await this.#begins(run, signal)) return;
       const state = await this.#vmm.state(run);
       // What ended by itself is the observer's to report.
@@ -136,8 +168,41 @@ class MicrovmSeats implements SeatProvider {
     }
   }
 
-  /** After: a VM runs for the seat, in the directory that is returned. */
-  async #boot(spec: SeatSpec, signal: AbortSignal): Promise<string> {
+  /** False when the seat is to be booted: its copy of the saved guest does not go on. */
+  async #copy(spec: SeatSpec, saved: SavedGuest, signal: AbortSignal): Promise<boolean> {
+    try {
+      const run = await this.#boot(spec, saved, signal);
+      if (await this.#begins(run, signal, { watchMs: COPY_WATCH_MS, watchCpuS: COPY_WATCH_CPU_S }))
+        return true;
+      const state = await this.#vmm.state(run);
+      this.#report(
+        `${seatName(spec.id)} is booted: its copy of the saved guest ${state.state === 'ended' ? `ended (${state.reason})` : 'did not go on'}`,
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ProviderError && error.kind !== 'unreachable') throw error;
+      this.#report(
+        `${seatName(spec.id)} is booted: the saved guest could not be copied (${(error as Error).message})`,
+      );
+    }
+    return false;
+  }
+
+  async #shapeOf({ id, limits }: SeatSpec): Promise<GuestShape> {
+    const mib = 1024 * 1024;
+    const workspace = await stat(join(this.#seats, seatName(id), WORKSPACE)).catch(() => undefined);
+    return {
+      images: await guestImages(this.#options.imagesDirectory),
+      memoryMiB: Math.max(LEAST_MEMORY_MIB, limits.memoryMiB),
+      cpus: Math.max(1, Math.round(limits.cpus)),
+      changesBytes: CHANGES_MIB * mib,
+      // A learner's disk keeps the size that it was made with.
+      workspaceBytes: workspace?.size ?? (this.#options.workspaceMiB ?? WORKSPACE_MIB) * mib,
+    };
+  }
+
+  /** After: a VM runs for the seat, in the directory that is returned, booted or as a copy of a saved guest. */
+  async #boot(spec: SeatSpec, saved: SavedGuest | undefined, signal: AbortSignal): Promise<string> {
     const { id } = spec;
     const name = seatName(id);
     const images = await guestImages(this.#options.imagesDirectory);
@@ -151,52 +216,55 @@ class MicrovmSeats implements SeatProvider {
     const run = this.#runDirectory(id);
     const work = join(run, WORK);
     await mkdir(work, { recursive: true });
-    const workspace = join(directory, 'workspace.ext4');
+    const workspace = join(directory, WORKSPACE);
+    const { mac } = this.#network.seat(address);
+    const identity = {
+      address: `${address}/${bridge.network.prefix}`,
+      gateway: bridge.network.address,
+      mac,
+    };
     await Promise.all([
       ensureWorkspaceDisk(workspace, { mib: this.#options.workspaceMiB ?? WORKSPACE_MIB, uid }),
       makeChangesDisk(join(work, 'changes.ext4'), CHANGES_MIB),
-      writeConfigDisk(join(work, 'config'), { spec, resolvers: await this.#network.resolvers() }),
+      writeConfigDisk(join(work, 'config'), { spec, identity, resolvers: await this.#network.resolvers() }),
     ]);
     for (const part of ['changes.ext4', 'config', '.']) await lchown(join(work, part), uid, uid);
     signal.throwIfAborted();
-    const { tap, mac } = await this.#network.attach(address, uid);
+    const { tap } = await this.#network.attach(address, uid);
     await this.#vmm.start(
       {
         name,
         directory: run,
         kernel: images.kernel,
         initrd: images.initrd,
-        parameters: {
-          SEAT_ADDRESS: `${address}/${bridge.network.prefix}`,
-          SEAT_GATEWAY: bridge.network.address,
-          SEAT_HOSTNAME: `seat-${String(id.seat).padStart(2, '0')}`,
-          SEAT_TIME: `${Math.floor(Date.now() / 1000)}`,
-        },
+        parameters: saved === undefined ? {} : { SEAT_WAIT: '1' },
         memoryMiB: Math.max(LEAST_MEMORY_MIB, spec.limits.memoryMiB),
         cpus: spec.limits.cpus,
-        disks: [
-          { id: 'root', path: images.rootfs, readOnly: true },
-          { id: 'changes', path: 'changes.ext4', readOnly: false },
-          { id: 'workspace', path: workspace, readOnly: false },
-          { id: 'config', path: 'config', readOnly: true },
-        ],
+        disks: guestDisks({ root: images.rootfs, workspace }),
         network: { tap, mac },
         uid,
+        begin: saved === undefined ? { kind: 'boot' } : { kind: 'copy', of: saved },
       },
       signal,
     );
+    if (saved !== undefined) await this.#vmm.snapshots?.wake(run);
+    await writeFile(join(run, STARTED), '');
     return run;
   }
 
   /** Waits for the guest's init; false when the guest has ended or hangs, as some do in software. */
-  async #begins(run: string, signal: AbortSignal): Promise<boolean> {
+  async #begins(
+    run: string,
+    signal: AbortSignal,
+    { watchMs, watchCpuS } = { watchMs: BOOT_WATCH_MS, watchCpuS: BOOT_WATCH_CPU_S },
+  ): Promise<boolean> {
     const began = performance.now();
     while (!(await this.#vmm.hasBegun(run))) {
       signal.throwIfAborted();
       if ((await this.#vmm.state(run)).state !== 'running') return this.#vmm.hasBegun(run);
       const waited = performance.now() - began;
       if (waited > BOOT_LIMIT_MS) return false;
-      if (waited > BOOT_WATCH_MS && (await this.#vmm.processorSeconds(run)) > BOOT_WATCH_CPU_S) return false;
+      if (waited > watchMs && (await this.#vmm.processorSeconds(run)) > watchCpuS) return false;
       await pause(20);
     }
     return true;
@@ -241,6 +309,9 @@ class MicrovmSeats implements SeatProvider {
         case 'ended':
           return starting ? { state: 'starting' } : { state: 'exited', code: 1, reason: state.reason };
         case 'running': {
+          if (!starting && !(await wasStarted(this.#runDirectory(seat)))) {
+            return { state: 'exited', code: 1, reason: 'the server ended while it started the seat' };
+          }
           // A failure shows in the next start, and is tried again at the next look.
           this.#network.keep().catch(() => {});
           const host = await this.#addresses.of(seat);
@@ -264,7 +335,9 @@ class MicrovmSeats implements SeatProvider {
     });
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#saved?.close();
+  }
 
   /** Changes a seat, in its turn. */
   #change(doing: string, seat: SeatId, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
@@ -284,6 +357,14 @@ class MicrovmSeats implements SeatProvider {
   #runDirectory(seat: SeatId): string {
     return join(this.#seats, seatName(seat), 'run');
   }
+}
+
+/** Whether whoever started the VM came to the end of it. */
+function wasStarted(run: string): Promise<boolean> {
+  return access(join(run, STARTED)).then(
+    () => true,
+    () => false,
+  );
 }
 
 function uidOf(address: string): number {

@@ -11,8 +11,10 @@ export async function microvmsOnThisMachine(options: {
   readonly settings: MicrovmSettings;
   readonly stateDirectory: string;
   readonly installation: string;
+  /** Told, in a sentence for operators, what goes worse than it should. */
+  readonly report: (line: string) => void;
 }): Promise<{ readonly provider: SeatProvider; readonly why: string }> {
-  const { stateDirectory, installation } = options;
+  const { stateDirectory, installation, report } = options;
   const { imagesDirectory, bridge } = options.settings;
   const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory });
   const provider = await microvmProvider({
@@ -20,6 +22,7 @@ export async function microvmsOnThisMachine(options: {
     imagesDirectory,
     stateDirectory,
     installation,
+    report,
     ...(bridge === undefined ? {} : { bridge }),
   });
   return { provider, why: `${why}.` };

@@ -1,9 +1,17 @@
-import { open, readFile, stat } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { lchown, open, readFile, rename, stat } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { connectQmp } from './qmp.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
+  hasPrinted,
   killVm,
   launch,
   processorSeconds,
@@ -14,7 +22,15 @@ import {
 import type { VmConfig, Vmm } from './vmm.ts';
 
 export const QEMU = 'qemu-system-x86_64';
+const FIRST_FILE = 3;
+const SAVED_END_MS = 5_000;
 const CONSOLE_SOCKET = 'console.sock';
+const QMP_SOCKET = 'qmp.sock';
+/** Where a guest that is to be saved has its memory, and sends its state. */
+const MEMORY = 'memory';
+const STATE_SOCKET = 'state.sock';
+/** Memory is mapped from its file, not read. */
+const SHARED_MEMORY = { capabilities: [{ capability: 'x-ignore-shared', state: true }] };
 
 /** QEMU's `microvm` machine: under KVM, or in software where there is no KVM that runs a guest. */
 export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
@@ -23,16 +39,55 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
     name: 'qemu',
     acceleration,
     start: async (config, signal) => {
+      const { directory, uid, begin } = config;
+      const files = inherited(config);
       await launch(
         {
-          directory: config.directory,
+          directory,
           command: [QEMU, ...qemuArguments(config, { acceleration, tscKhz })],
-          files: [config.kernel, config.initrd, ...config.disks.filter(isElsewhere).map(({ path }) => path)],
-          uid: config.uid,
+          files,
+          uid,
           gid: acceleration === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
         },
         signal,
       );
+      if (begin?.kind !== 'copy') return;
+      try {
+        await using qmp = await connectQmp(join(directory, WORK, QMP_SOCKET), signal);
+        await qmp.execute('migrate-set-capabilities', SHARED_MEMORY);
+        await qmp.execute('migrate-incoming', { uri: `fd:${numberOf(files, begin.of.state)}` });
+        await qmp.reach('query-status', 'paused', ['inmigrate']);
+        await qmp.execute('cont');
+      } catch (error) {
+        await killVm(directory);
+        throw error;
+      }
+    },
+    snapshots: {
+      dependsOn: await dependsOn(acceleration),
+      save: async (config, into, signal) => {
+        const { directory } = config;
+        await using qmp = await connectQmp(join(directory, WORK, QMP_SOCKET), signal);
+        await qmp.execute('stop');
+        await qmp.execute('migrate-set-capabilities', SHARED_MEMORY);
+        const state = await receive(join(directory, WORK), STATE_SOCKET, {
+          into: into.state,
+          uid: config.uid,
+        });
+        try {
+          await qmp.execute('migrate', { uri: `unix:${STATE_SOCKET}` });
+          await qmp.reach('query-migrate', 'completed', ['setup', 'active', 'device', 'pre-switchover']);
+          await state.whole;
+        } finally {
+          await state.close();
+        }
+        // It ends before it has answered, or after.
+        await qmp.execute('quit').catch(() => {});
+        if (!(await vmEnded(directory, SAVED_END_MS))) await killVm(directory);
+        await rename(join(directory, WORK, MEMORY), into.memory);
+      },
+      waits: (directory) => hasPrinted(directory, 'clarateach: waits'),
+      wake: (directory) => say(directory, 'go\n'),
     },
     state: vmState,
     hasBegun,
@@ -47,6 +102,25 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
 
 const isElsewhere = ({ path }: { path: string }) => path.startsWith('/');
 
+/** Files that the process inherits, from {@link FIRST_FILE} on. */
+function inherited({ kernel, initrd, disks, begin }: VmConfig): string[] {
+  const saved = begin?.kind === 'copy' ? [begin.of.memory, begin.of.state] : [];
+  return [kernel, initrd, ...disks.filter(isElsewhere).map(({ path }) => path), ...saved];
+}
+
+const numberOf = (files: readonly string[], file: string) => FIRST_FILE + files.indexOf(file);
+
+/** A saved guest is of this QEMU, and of a processor that can do the same. */
+async function dependsOn(acceleration: Vmm['acceleration']): Promise<string> {
+  const { stdout } = await promisify(execFile)(QEMU, ['--version']);
+  const cpuinfo = await readFile('/proc/cpuinfo', 'utf8');
+  const processor = cpuinfo.split('\n').filter((line) => /^(model name|microcode|flags)\s*:/.test(line));
+  const hash = createHash('sha256')
+    .update([...new Set(processor)].join('\n'))
+    .digest('hex');
+  return `${stdout.split('\n')[0]} ${acceleration} ${hash}`;
+}
+
 interface Acceleration {
   readonly acceleration: Vmm['acceleration'];
   /** Frequency of this machine's time stamp counter; undefined where it is not known. */
@@ -55,9 +129,9 @@ interface Acceleration {
 
 /** QEMU's arguments. Kernel, initrd and disks that lie elsewhere are inherited as open files from 3 on. */
 export function qemuArguments(config: VmConfig, { acceleration, tscKhz }: Acceleration): string[] {
-  let fd = 5;
+  const files = inherited(config);
   const disks = config.disks.flatMap((disk) => {
-    const file = isElsewhere(disk) ? `/dev/fd/${fd++}` : disk.path;
+    const file = isElsewhere(disk) ? `/dev/fd/${numberOf(files, disk.path)}` : disk.path;
     return [
       '-drive',
       `id=${disk.id},file=${file},format=raw,if=none,cache=writeback,discard=unmap${disk.readOnly ? ',readonly=on' : ''}`,
@@ -75,8 +149,9 @@ export function qemuArguments(config: VmConfig, { acceleration, tscKhz }: Accele
         ];
   // In software a second processor costs memory and hangs some boots, and brings nothing.
   const cpus = acceleration === 'kvm' ? Math.max(1, Math.round(config.cpus)) : 1;
+  const { machine, memory } = memoryArguments(config, files);
   return [
-    ...['-name', config.name, '-M', 'microvm,acpi=on'],
+    ...['-name', config.name, '-M', `microvm,acpi=on${machine}`],
     ...(acceleration === 'kvm'
       ? ['-accel', 'kvm', '-cpu', 'host']
       : ['-accel', 'tcg,thread=multi,tb-size=64', '-cpu', 'max']),
@@ -92,7 +167,23 @@ export function qemuArguments(config: VmConfig, { acceleration, tscKhz }: Accele
     ],
     ...disks,
     ...network,
+    ...memory,
   ];
+}
+
+/** Where the guest's memory is: with QEMU, or in a file that is, or becomes, that of many. */
+function memoryArguments({ begin, memoryMiB }: VmConfig, files: readonly string[]) {
+  if (begin === undefined || begin.kind === 'boot') return { machine: '', memory: [] };
+  const [path, share] =
+    begin.kind === 'to-save' ? [MEMORY, 'on'] : [`/dev/fd/${numberOf(files, begin.of.memory)}`, 'off'];
+  return {
+    machine: ',memory-backend=m0',
+    memory: [
+      ...['-object', `memory-backend-file,id=m0,size=${memoryMiB}M,mem-path=${path},share=${share}`],
+      ...['-qmp', `unix:${QMP_SOCKET},server=on,wait=off`],
+      ...(begin.kind === 'copy' ? ['-incoming', 'defer'] : []),
+    ],
+  };
 }
 
 function commandLine({ parameters }: VmConfig, tscKhz: number | undefined): string {
@@ -113,6 +204,33 @@ export function tscOf(cpuinfo: string): number | undefined {
   const mhz = /^cpu MHz\s*:\s*(\d+)\.(\d{3})/m.exec(cpuinfo);
   if (!mhz || !flags.includes('constant_tsc') || flags.includes('aperfmperf')) return undefined;
   return Number(mhz[1]) * 1000 + Number(mhz[2]);
+}
+
+/** Takes one connection on a socket of the VM's user, and writes all that comes to a file. */
+async function receive(
+  directory: string,
+  name: string,
+  { into, uid }: { into: string; uid: number | undefined },
+): Promise<{ whole: Promise<void>; close(): Promise<void> }> {
+  const handle = await open(directory);
+  const { promise: whole, resolve, reject } = Promise.withResolvers<void>();
+  whole.catch(() => {});
+  const server = createServer((socket) => {
+    server.close();
+    pipeline(socket, createWriteStream(into, { mode: 0o600 })).then(resolve, reject);
+  });
+  server.on('error', reject);
+  const path = join('/proc/self/fd', `${handle.fd}`, name);
+  server.listen(path);
+  await once(server, 'listening');
+  if (uid !== undefined) await lchown(path, uid, uid);
+  return {
+    whole,
+    close: async () => {
+      server.close();
+      await handle.close();
+    },
+  };
 }
 
 /** Writes to the guest's console. */

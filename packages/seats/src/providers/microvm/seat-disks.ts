@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, lchown, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lchown, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { ProviderError, type SeatSpec } from '../../provider.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
@@ -50,13 +49,25 @@ async function makeExt4(path: string, mib: number, options: readonly string[]): 
   }
 }
 
+/** Of every seat, because a copied guest takes its disks to be as large as those of the one that was saved. */
+export const CONFIG_BYTES = 512 * 1024;
+
+/** What only this seat's guest may know of where and who it is. */
+export interface GuestIdentity {
+  /** With the length of its network's prefix. */
+  readonly address: string;
+  /** The host's address on the bridge. */
+  readonly gateway: string;
+  readonly mac: string;
+}
+
 /**
- * The small read-only disk with what only this seat's guest may know: an archive with the
- * environment, the name servers and a seed for its random numbers.
+ * The small read-only disk with what only this seat's guest may know: an archive with its identity,
+ * the environment, the name servers and a seed for its random numbers.
  */
 export async function writeConfigDisk(
   path: string,
-  { spec, resolvers }: { spec: SeatSpec; resolvers: readonly string[] },
+  { spec, resolvers, identity }: { spec: SeatSpec; resolvers: readonly string[]; identity: GuestIdentity },
 ): Promise<void> {
   const environment = {
     ...spec.env,
@@ -67,10 +78,25 @@ export async function writeConfigDisk(
   const archive = pack();
   const file = (name: string, content: string | Buffer) => archive.entry({ name, mode: 0o600 }, content);
   file('environment', shellEnvironment(environment));
+  file(
+    'identity',
+    shellEnvironment({
+      SEAT_ADDRESS: identity.address,
+      SEAT_GATEWAY: identity.gateway,
+      SEAT_MAC: identity.mac,
+      SEAT_HOSTNAME: `seat-${String(spec.id.seat).padStart(2, '0')}`,
+      SEAT_TIME: `${Math.floor(Date.now() / 1000)}`,
+    }),
+  );
   file('resolv.conf', resolvers.map((address) => `nameserver ${address}\n`).join(''));
   file('seed', randomBytes(64));
   archive.finalize();
-  await pipeline(archive, createWriteStream(path, { mode: 0o600 }));
+  const content = await buffer(archive);
+  if (content.length > CONFIG_BYTES) {
+    throw new ProviderError('rejected', 'The environment of the seat is too large for a virtual machine.');
+  }
+  await writeFile(path, content, { mode: 0o600 });
+  await truncate(path, CONFIG_BYTES);
 }
 
 /** Lines that a shell reads; throws a ProviderError for a name that is none. */

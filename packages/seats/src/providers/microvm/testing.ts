@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseSeatName, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
+import { parseSeatName, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import type { ConformanceSubject } from '../../conformance.ts';
 import type { SeatProvider, SeatSpec } from '../../provider.ts';
 import { microvmProvider } from './microvm.ts';
 import { type Bridge, VmNetwork } from './network.ts';
@@ -58,26 +59,12 @@ export async function makeInstallation(): Promise<TestInstallation> {
   const workshop = `ws-${randomBytes(4).toString('hex')}` as WorkshopId;
   const vmm = await qemu('emulation');
   const network = new VmNetwork({ installation, stateDirectory, bridge: undefined });
-  const { tap } = network.seat('192.168.0.0');
-  const tapPrefix = tap.slice(0, tap.indexOf('-') + 1);
   const open = (bridge?: Bridge) => openMicrovms({ vmm, stateDirectory, installation, bridge });
 
   async function leftovers(): Promise<string[]> {
-    const links = await readdir('/sys/class/net');
-    const aliases = await Promise.all(
-      links.map(async (name) => ({
-        name,
-        alias: (await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '')).trim(),
-      })),
-    );
-    const tables = (await runProgram('nft', ['list', 'tables'])).split('\n');
-    const forwarded = await runProgram('iptables', ['-w', '-S']).catch(() => '');
     const under = async (name: string) => readdir(join(stateDirectory, name)).catch((): string[] => []);
     return [
-      ...links.filter((name) => name.startsWith(tapPrefix)).map((name) => `tap ${name}`),
-      ...aliases.filter(({ alias }) => alias === network.table).map(({ name }) => `bridge ${name}`),
-      ...tables.filter((line) => line.endsWith(` ${network.table}`)),
-      ...forwarded.split('\n').filter((line) => line.includes(network.table)),
+      ...(await networkLeftOvers(installation)),
       ...(await under('seats')).map((name) => `seat ${name}`),
       ...(await under('addresses')).map((name) => `address ${name}`),
       ...(await processesIn(stateDirectory)),
@@ -97,7 +84,47 @@ export async function makeInstallation(): Promise<TestInstallation> {
       const { signal } = new AbortController();
       const names = await readdir(join(stateDirectory, 'seats')).catch((): string[] => []);
       for (const seat of names.map(parseSeatName)) if (seat) await provider.destroy(seat, signal);
+      await provider.close();
       await rm(stateDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Taps, bridge, tables and rules of an installation that are there. */
+export async function networkLeftOvers(installation: string): Promise<string[]> {
+  const network = new VmNetwork({ installation, stateDirectory: '/', bridge: undefined });
+  const { tap } = network.seat('192.168.0.0');
+  const tapPrefix = tap.slice(0, tap.indexOf('-') + 1);
+  const links = await readdir('/sys/class/net');
+  const aliases = await Promise.all(
+    links.map(async (name) => ({
+      name,
+      alias: (await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '')).trim(),
+    })),
+  );
+  const tables = (await runProgram('nft', ['list', 'tables']).catch(() => '')).split('\n');
+  const forwarded = await runProgram('iptables', ['-w', '-S']).catch(() => '');
+  return [
+    ...links.filter((name) => name.startsWith(tapPrefix)).map((name) => `tap ${name}`),
+    ...aliases.filter(({ alias }) => alias === network.table).map(({ name }) => `bridge ${name}`),
+    ...tables.filter((line) => line.endsWith(` ${network.table}`)),
+    ...forwarded.split('\n').filter((line) => line.includes(network.table)),
+  ];
+}
+
+/** What the conformance suite runs over. */
+export async function microvmSubject(): Promise<ConformanceSubject> {
+  const installation = await makeInstallation();
+  const provider = await installation.open();
+  return {
+    provider,
+    again: () => installation.open(),
+    spec: (seat) => specOf({ workshop: installation.workshop, seat }),
+    kill: (seat) => installation.vmm.kill(join(installation.stateDirectory, 'seats', seatName(seat), 'run')),
+    leftovers: installation.leftovers,
+    cleanup: async () => {
+      await provider.close();
+      await installation.remove();
     },
   };
 }
@@ -107,10 +134,13 @@ export function openMicrovms(options: {
   readonly stateDirectory: string;
   readonly installation: string;
   readonly bridge?: Bridge | undefined;
+  readonly imagesDirectory?: string;
+  readonly report?: (line: string) => void;
 }): Promise<SeatProvider> {
-  const { vmm, stateDirectory, installation, bridge } = options;
+  const { vmm, stateDirectory, installation, bridge, imagesDirectory = IMAGES, report } = options;
   return microvmProvider({
-    ...{ vmm, stateDirectory, installation, imagesDirectory: IMAGES, workspaceMiB: 512 },
+    ...{ vmm, stateDirectory, installation, imagesDirectory, workspaceMiB: 512 },
+    ...(report === undefined ? {} : { report }),
     ...(bridge === undefined ? {} : { bridge }),
   });
 }

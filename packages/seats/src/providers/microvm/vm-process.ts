@@ -151,13 +151,17 @@ export async function processorSeconds(directory: string): Promise<number> {
 
 /** Whether the guest's init has printed its first line. */
 export async function hasBegun(directory: string): Promise<boolean> {
-  return (await tailOf(join(directory, WORK, CONSOLE_LOG), 1024 * 1024)).includes('clarateach: init');
+  return hasPrinted(directory, 'clarateach: init');
+}
+
+export async function hasPrinted(directory: string, words: string): Promise<boolean> {
+  return (await tailOf(join(directory, WORK, CONSOLE_LOG), 1024 * 1024)).includes(words);
 }
 
 async function lastWords(directory: string): Promise<string> {
   const said = (await tailOf(join(directory, WORK, CONSOLE_LOG)))
     .split(/\r?\n/)
-    .filter((line) => /clarateach: (?!init)|Kernel panic|Out of memory/.test(line))
+    .filter((line) => /clarateach: (?!init|waits)|Kernel panic|Out of memory/.test(line))
     .at(-1);
   if (said !== undefined) return said.replace(/^.*clarateach: /, '').slice(0, 300);
   const vmm = (await tailOf(join(directory, VMM_LOG))).trim().split('\n').at(-1) ?? '';

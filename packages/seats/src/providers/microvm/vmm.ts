@@ -26,6 +26,22 @@ export interface VmConfig {
   readonly network: { readonly tap: string; readonly mac: string } | undefined;
   /** Whom the process becomes, and who may use the disks; undefined to stay who starts it. */
   readonly uid: number | undefined;
+  /** `boot` when left out. */
+  readonly begin?: VmBeginning | undefined;
+}
+
+/** How a guest comes to be: booted, booted so that it can be saved, or as a copy of one that was. */
+export type VmBeginning =
+  | { readonly kind: 'boot' }
+  | { readonly kind: 'to-save' }
+  | { readonly kind: 'copy'; readonly of: SavedGuest };
+
+/** A guest that was saved while it waited, as two files. */
+export interface SavedGuest {
+  /** Its memory. Copies share it until they write; it can be written by nobody. */
+  readonly memory: string;
+  /** Its processor and devices. */
+  readonly state: string;
 }
 
 /** `absent`: never started in this directory. `ended`: with what its console said last. */
@@ -51,6 +67,9 @@ export interface Vmm {
   /** Whether the guest's own init has begun. A guest that hangs before that never comes up. */
   hasBegun(directory: string): Promise<boolean>;
 
+  /** Undefined where guests cannot be saved. */
+  readonly snapshots?: VmSnapshots | undefined;
+
   /** Seconds of processor time that the VM has used. */
   processorSeconds(directory: string): Promise<number>;
 
@@ -59,4 +78,16 @@ export interface Vmm {
 
   /** After: the VM does not run. One that has ended is no error. */
   kill(directory: string): Promise<void>;
+}
+
+/** Saved guests have the disks and the network device of the one that was saved, in size and order. */
+export interface VmSnapshots {
+  /** What else than the images and the shape of a guest a saved one depends on: VMM and processor. */
+  readonly dependsOn: string;
+  /** Saves a guest that waits and was started `to-save`. After: both files are there, and its VM has ended. */
+  save(config: VmConfig, into: SavedGuest, signal: AbortSignal): Promise<void>;
+  /** Whether the guest has come to where it waits. */
+  waits(directory: string): Promise<boolean>;
+  /** Lets a guest that waits go on. */
+  wake(directory: string): Promise<void>;
 }

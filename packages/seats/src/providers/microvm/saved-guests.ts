@@ -1,0 +1,298 @@
+import { createHash } from 'node:crypto';
+import {
+  chmod,
+  type FileHandle,
+  lchown,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProviderError } from '../../provider.ts';
+import { until } from '../local/processes.ts';
+import { sealedCopy } from './guest-memory.ts';
+import type { NetworkSeat } from './network-rules.ts';
+import { runProgram } from './run-program.ts';
+import { CONFIG_BYTES, type GuestImages } from './seat-disks.ts';
+import { WORK } from './vm-process.ts';
+import type { SavedGuest, VmConfig, VmDisk, Vmm, VmSnapshots } from './vmm.ts';
+
+/** All that makes one blank guest differ from another. */
+export interface GuestShape {
+  readonly images: GuestImages;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly changesBytes: number;
+  readonly workspaceBytes: number;
+}
+
+export interface SavedGuestsOptions {
+  readonly vmm: Vmm;
+  readonly snapshots: VmSnapshots;
+  /** Saved guests lie below it: they are the same for all installations of this machine. */
+  readonly imagesDirectory: string;
+  readonly stateDirectory: string;
+  /** Of the VM that is saved: a tap on no bridge, and a user of its own. */
+  readonly network: NetworkSeat;
+  readonly uid: number;
+  readonly report: (line: string) => void;
+}
+
+/** Beside the images that they are made from. */
+export const SAVED_GUESTS = 'saved-guests';
+const MADE_FROM = 'made-from';
+/** Raised when what is saved, or how a copy goes on, changes. */
+const FORMAT = 1;
+/** Shapes that are kept of one set of images; each takes up some hundred MiB. */
+const SHAPES_KEPT = 4;
+const MAKE_LIMIT_MS = 120_000;
+const ABANDONED_MS = 3_600_000;
+/** After a failure guests are booted, and saving is tried again after so long. */
+const RETRY_MS = 600_000;
+
+/** The disks of a guest in the order in which it sees them. */
+export function guestDisks(paths: { root: string; workspace: string }): VmDisk[] {
+  return [
+    { id: 'root', path: paths.root, readOnly: true },
+    { id: 'changes', path: 'changes.ext4', readOnly: false },
+    { id: 'workspace', path: paths.workspace, readOnly: false },
+    { id: 'config', path: 'config', readOnly: true },
+  ];
+}
+
+interface Held {
+  readonly images: string;
+  readonly memory: FileHandle;
+  readonly state: FileHandle;
+  users: number;
+}
+
+/**
+ * Guests that were booted, warmed and saved as nobody's: one for each shape, made when it is first
+ * asked for, and made anew when anything that it was made from has changed.
+ */
+export class SavedGuests {
+  readonly #options: SavedGuestsOptions;
+  readonly #held = new Map<string, Promise<Held | undefined>>();
+  readonly #closing = new AbortController();
+  readonly #making: string;
+
+  constructor(options: SavedGuestsOptions) {
+    this.#options = options;
+    this.#making = join(options.stateDirectory, 'saving');
+  }
+
+  /** Ends what a process that was killed had begun. */
+  async adopt(): Promise<void> {
+    const begun = await readdir(this.#making).catch((): string[] => []);
+    for (const name of begun) await this.#clear(join(this.#making, name));
+  }
+
+  /** Works with the saved guest of a shape; with undefined where guests cannot be saved, which is reported once. */
+  async use<T>(
+    shape: GuestShape,
+    work: (saved: SavedGuest | undefined) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const images = await identity(shape.images);
+    const key = hash(FORMAT, images, this.#options.snapshots.dependsOn, { ...shape, images: undefined });
+    let opened = this.#held.get(key);
+    if (opened === undefined) {
+      opened = this.#open(key, images, shape).catch((error: Error) => {
+        if (!this.#closing.signal.aborted) {
+          this.#options.report(
+            `Seats are booted instead of copied, which takes longer: no guest could be saved (${error.message})`,
+          );
+          setTimeout(() => this.#held.delete(key), RETRY_MS).unref();
+        }
+        return undefined;
+      });
+      this.#held.set(key, opened);
+      await this.#letGoOfOthers(images);
+    }
+    // A guest that is being saved is everybody's; who does not want a seat any more need not wait for it.
+    const held = await orAborted(opened, signal);
+    if (held === undefined) return work(undefined);
+    held.users += 1;
+    try {
+      return await work({
+        memory: `/proc/self/fd/${held.memory.fd}`,
+        state: `/proc/self/fd/${held.state.fd}`,
+      });
+    } finally {
+      held.users -= 1;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the server ends'));
+    for (const held of await Promise.all(this.#held.values())) if (held) await letGo(held);
+    this.#held.clear();
+  }
+
+  /** What was made of images that are no more is held no longer than it is used. */
+  async #letGoOfOthers(images: string): Promise<void> {
+    for (const [key, opened] of [...this.#held]) {
+      const held = await Promise.race([opened, Promise.resolve(undefined)]);
+      if (!held || held.images === images || held.users > 0) continue;
+      this.#held.delete(key);
+      await letGo(held);
+    }
+  }
+
+  async #open(key: string, images: string, shape: GuestShape): Promise<Held> {
+    const directory = join(this.#options.imagesDirectory, SAVED_GUESTS, key);
+    if (!(await exists(directory))) await this.#save(directory, key, images, shape);
+    const now = new Date();
+    await utimes(directory, now, now).catch(() => {});
+    const memory = await sealedCopy(join(directory, 'memory'));
+    try {
+      return { images, memory, state: await open(join(directory, 'state')), users: 0 };
+    } catch (error) {
+      await memory.close();
+      throw error;
+    }
+  }
+
+  /** After: the guest lies in `directory`, whole, and those that nobody will ask for are gone. */
+  async #save(directory: string, key: string, images: string, shape: GuestShape): Promise<void> {
+    const parent = join(this.#options.imagesDirectory, SAVED_GUESTS);
+    await mkdir(parent, { recursive: true, mode: 0o700 });
+    await removeStale(parent, images);
+    const next = `${directory}.${process.pid}.new`;
+    const work = join(this.#making, key);
+    try {
+      const saved = await this.#make(work, shape);
+      await mkdir(next, { mode: 0o700 });
+      for (const [from, to] of [
+        [saved.memory, 'memory'],
+        [saved.state, 'state'],
+      ] as const) {
+        await runProgram('cp', ['--sparse=always', from, join(next, to)]);
+        await chmod(join(next, to), 0o400);
+      }
+      await writeFile(join(next, MADE_FROM), images);
+      // Another server may have been faster; its guest is as good.
+      await rename(next, directory).catch(async (error: unknown) => {
+        if (!(await exists(directory))) throw error;
+      });
+    } finally {
+      await rm(next, { recursive: true, force: true });
+      await this.#clear(work);
+    }
+  }
+
+  async #make(directory: string, shape: GuestShape): Promise<SavedGuest> {
+    const { vmm, snapshots, network, uid } = this.#options;
+    const { signal } = this.#closing;
+    await this.#clear(directory);
+    const work = join(directory, WORK);
+    await mkdir(work, { recursive: true, mode: 0o700 });
+    for (const [name, bytes] of [
+      ['changes.ext4', shape.changesBytes],
+      ['workspace.ext4', shape.workspaceBytes],
+      ['config', CONFIG_BYTES],
+    ] as const) {
+      await writeFile(join(work, name), '', { mode: 0o600 });
+      await truncate(join(work, name), bytes);
+      await lchown(join(work, name), uid, uid);
+    }
+    await lchown(work, uid, uid);
+    await runProgram('ip', ['tuntap', 'add', 'dev', network.tap, 'mode', 'tap', 'user', `${uid}`]);
+    const config: VmConfig = {
+      name: 'clarateach-blank-guest',
+      directory,
+      kernel: shape.images.kernel,
+      initrd: shape.images.initrd,
+      parameters: { SEAT_WAIT: '1' },
+      memoryMiB: shape.memoryMiB,
+      cpus: shape.cpus,
+      disks: guestDisks({ root: shape.images.rootfs, workspace: 'workspace.ext4' }),
+      network,
+      uid,
+      begin: { kind: 'to-save' },
+    };
+    await vmm.start(config, signal);
+    const settled = async () =>
+      (await snapshots.waits(directory)) || (await vmm.state(directory)).state !== 'running';
+    await until(settled, { withinMs: MAKE_LIMIT_MS, signal });
+    signal.throwIfAborted();
+    if (!(await snapshots.waits(directory))) {
+      const state = await vmm.state(directory);
+      throw new ProviderError(
+        'unreachable',
+        state.state === 'ended' ? state.reason : 'a blank guest did not come up in time',
+      );
+    }
+    const into = { memory: join(directory, 'saved-memory'), state: join(directory, 'saved-state') };
+    await snapshots.save(config, into, signal);
+    return into;
+  }
+
+  async #clear(directory: string): Promise<void> {
+    const { vmm, network } = this.#options;
+    await vmm.kill(directory);
+    await rm(directory, { recursive: true, force: true });
+    if (await exists(`/sys/class/net/${network.tap}`)) {
+      await runProgram('ip', ['link', 'delete', 'dev', network.tap]);
+    }
+  }
+}
+
+/** Its result, or the signal's reason as soon as it is aborted; the work goes on. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function letGo({ memory, state }: Held): Promise<void> {
+  await Promise.all([memory.close(), state.close()]);
+}
+
+async function removeStale(parent: string, images: string): Promise<void> {
+  const current: { path: string; used: number }[] = [];
+  for (const name of await readdir(parent)) {
+    const path = join(parent, name);
+    const found = await stat(path).catch(() => undefined);
+    if (!found) continue;
+    // One that is being made by another server is no saved guest yet.
+    if (name.endsWith('.new') && Date.now() - found.mtimeMs < ABANDONED_MS) continue;
+    if ((await readFile(join(path, MADE_FROM), 'utf8').catch(() => '')) === images) {
+      current.push({ path, used: found.mtimeMs });
+    } else await rm(path, { recursive: true, force: true });
+  }
+  const old = current.toSorted((a, b) => b.used - a.used).slice(SHAPES_KEPT - 1);
+  for (const { path } of old) await rm(path, { recursive: true, force: true });
+}
+
+/** The images are replaced as whole files, so which they are is told without reading them. */
+async function identity(images: GuestImages): Promise<string> {
+  const files = await Promise.all(
+    [images.kernel, images.initrd, images.rootfs].map((path) => stat(path, { bigint: true })),
+  );
+  return hash(files.map(({ dev, ino, size, mtimeNs }) => [dev, ino, size, mtimeNs].join()));
+}
+
+function hash(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
