@@ -23,7 +23,7 @@ describe('the settings', () => {
       secret: { kind: 'file', path: '/srv/secret.key' },
       corsOrigins: [],
       runtime: { kind: 'auto' },
-      microvm: { imagesDirectory: '/var/lib/clarateach/images', bridge: undefined },
+      microvm: { imagesDirectory: '/var/lib/clarateach/images', bridge: undefined, warmSeats: 0 },
       logLevel: 'info',
       trustProxy: false,
       workers: [],
@@ -128,6 +128,8 @@ describe('the settings', () => {
       name: 'clarateach0',
       address: '10.77.0.1/20',
     });
+    assert.match(problemsOf({ WARM_SEATS: 'many' })[0] ?? '', /WARM_SEATS is "many"/);
+    assert.equal(readConfig({ WARM_SEATS: '3' }, '/srv').microvm.warmSeats, 3);
     assert.equal(readConfig({ IMAGES_DIR: 'images' }, '/srv').microvm.imagesDirectory, '/srv/images');
   });
 });

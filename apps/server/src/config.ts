@@ -59,7 +59,7 @@ export class ConfigError extends Error {
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
+ * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `WARM_SEATS`, `LOG_LEVEL`, `TRUST_PROXY`,
  * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSeatName, type SeatId, seatName } from '@clarateach/contract/ids';
 import { ProviderError } from '../../provider.ts';
@@ -40,6 +40,42 @@ export class Addresses {
     this.#directory = directory;
   }
 
+  /**
+   * An address for what is no seat, from the end of the network: `.11` and so on are the seats'. Every
+   * call gives another one.
+   */
+  async claimFor(owner: string, bridge: BridgeAddress): Promise<string> {
+    await mkdir(this.#directory, { recursive: true });
+    for (let n = bridge.last - 1; n >= bridge.first + FIRST; n -= 1) {
+      const address = formatIp(n);
+      if (address !== bridge.address && (await this.#link(owner, address))) return address;
+    }
+    throw full(bridge);
+  }
+
+  /** After: the address is the seat's, whose ever it was before, and was somebody's at every moment. */
+  async give(address: string, seat: SeatId): Promise<void> {
+    const next = join(this.#directory, `.${address}`);
+    await rm(next, { force: true });
+    await symlink(seatName(seat), next);
+    await rename(next, join(this.#directory, address));
+  }
+
+  /** After: the address is not that owner's; one that it has given away stays where it is. */
+  async releaseFrom(owner: string, address: string): Promise<void> {
+    if ((await this.all()).get(address) === owner) await rm(join(this.#directory, address), { force: true });
+  }
+
+  async #link(owner: string, address: string): Promise<boolean> {
+    try {
+      await symlink(owner, join(this.#directory, address));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      return false;
+    }
+  }
+
   /** The seat's address; it keeps it until it is released. Seat n is given `.10 + n` where that is free. */
   async claim(seat: SeatId, bridge: BridgeAddress): Promise<string> {
     await mkdir(this.#directory, { recursive: true });
@@ -58,17 +94,9 @@ export class Addresses {
     const preferred = formatIp(bridge.first + FIRST + seat.seat - 1);
     for (const address of [preferred, ...usable]) {
       if (!usable.has(address) || all.has(address)) continue;
-      try {
-        await symlink(name, join(this.#directory, address));
-        return address;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
+      if (await this.#link(name, address)) return address;
     }
-    throw new ProviderError(
-      'capacity',
-      `All ${usable.size} addresses of the seats' network ${bridge.address}/${bridge.prefix} are in use. Stop a workshop, or set a larger network in BRIDGE_IP.`,
-    );
+    throw full(bridge);
   }
 
   async release(seat: SeatId): Promise<void> {
@@ -90,7 +118,9 @@ export class Addresses {
 
   /** Address → name of the seat. */
   async all(): Promise<ReadonlyMap<string, string>> {
-    const addresses = await readdir(this.#directory).catch((): string[] => []);
+    const names = await readdir(this.#directory).catch((): string[] => []);
+    // One that is being given to a seat has two links for a moment.
+    const addresses = names.filter((name) => !name.startsWith('.'));
     const owners = await Promise.all(
       addresses.map((address) => readlink(join(this.#directory, address)).catch(() => undefined)),
     );
@@ -101,4 +131,11 @@ export class Addresses {
     }
     return all;
   }
+}
+
+function full({ address, prefix }: BridgeAddress): ProviderError {
+  return new ProviderError(
+    'capacity',
+    `All addresses of the seats' network ${address}/${prefix} are in use. Stop a workshop, or set a larger network in BRIDGE_IP.`,
+  );
 }

@@ -57,7 +57,7 @@ if (skip !== undefined) {
     /** Which of the `address/port` a program in the seat can open a connection to. */
     async function reached(n: number, targets: readonly string[]): Promise<string[]> {
       const tries = targets.map(
-        (target) => `(timeout 3 bash -c '</dev/tcp/${target}' 2>/dev/null && echo ${target}) &`,
+        (target) => `(timeout 10 bash -c '</dev/tcp/${target}' 2>/dev/null && echo ${target}) &`,
       );
       const answer = await inSeat(n, `echo $(${tries.join(' ')} wait)`);
       return answer.split(' ').filter((word) => word !== '');

@@ -1,18 +1,28 @@
-import { access, lchown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseSeatName, type SeatId, seatName } from '@clarateach/contract/ids';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '../../provider.ts';
 import { Slots, Turnstiles } from '../../turnstile.ts';
 import { answersHealth } from '../docker/seat-health.ts';
 import { explained } from '../local/machine-errors.ts';
 import { Addresses } from './addresses.ts';
+import {
+  BOOT_PATIENCE,
+  begins,
+  CONFIG,
+  COPY_PATIENCE,
+  RUN,
+  startGuest,
+  uidOf,
+  WORKSPACE,
+} from './guest-start.ts';
 import { type Bridge, VmNetwork } from './network.ts';
-import { type GuestShape, guestDisks, SavedGuests } from './saved-guests.ts';
-import { ensureWorkspaceDisk, guestImages, makeChangesDisk, writeConfigDisk } from './seat-disks.ts';
+import { type GuestShape, SavedGuests } from './saved-guests.ts';
+import { guestImages, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { SavedGuest, Vmm } from './vmm.ts';
+import { WarmPool } from './warm-pool.ts';
 
 export interface MicrovmProviderOptions {
   readonly vmm: Vmm;
@@ -26,29 +36,21 @@ export interface MicrovmProviderOptions {
   readonly bridge?: Bridge;
   /** Size of a learner's disk; it is sparse, so only what is written takes up room. */
   readonly workspaceMiB?: number;
+  /** Guests that are kept ready for new seats; 0 when left out. */
+  readonly warmSeats?: number;
   /** Told, in a sentence for operators, what goes worse than it should. */
   readonly report?: (line: string) => void;
 }
 
+const MIB = 1024 * 1024;
 const WORKSPACE_MIB = 4_096;
 const CHANGES_MIB = 1_024;
-const WORKSPACE = 'workspace.ext4';
 /** A guest with Node.js and a shell does not come up in less. */
 const LEAST_MEMORY_MIB = 256;
-/** Longer than this no guest takes to its first line, unless it hangs or the machine is overrun. */
-const BOOT_WATCH_MS = 20_000;
-/** A guest that has had so little processor time is held up by others, and does not hang. */
-const BOOT_WATCH_CPU_S = 10;
-const BOOT_LIMIT_MS = 90_000;
-/** A copied guest goes on at once, and hangs if it does not. */
-const COPY_WATCH_MS = 8_000;
-const COPY_WATCH_CPU_S = 4;
 /** In the directory of a VM that was told all and runs. */
 const STARTED = 'started';
 const BOOT_TRIES = 3;
 const LEAVE_MS = 10_000;
-/** VMs run as users of their own, one for each address, beyond those that systems hand out. */
-const FIRST_UID = 1_900_000_000;
 /** An address that no seat has: its tap and its user are those of the guest that is saved. */
 const NOBODY = '0.0.0.0';
 
@@ -84,6 +86,8 @@ class MicrovmSeats implements SeatProvider {
   readonly #report: (line: string) => void;
   /** Undefined where the VMM cannot save guests. */
   readonly #saved: SavedGuests | undefined;
+  /** Undefined where guests are not copied. */
+  readonly #warm: WarmPool | undefined;
 
   constructor(options: MicrovmProviderOptions) {
     const stateDirectory = resolve(options.stateDirectory);
@@ -100,6 +104,12 @@ class MicrovmSeats implements SeatProvider {
         ...{ vmm, snapshots: vmm.snapshots, imagesDirectory: options.imagesDirectory, stateDirectory },
         network: this.#network.seat(NOBODY),
         uid: uidOf(NOBODY),
+        report: this.#report,
+      });
+      this.#warm = new WarmPool({
+        ...{ vmm, saved: this.#saved, network: this.#network, addresses: this.#addresses, stateDirectory },
+        size: options.warmSeats ?? 0,
+        isBusy: () => this.#starting.size > 0,
         report: this.#report,
       });
     }
@@ -123,6 +133,8 @@ class MicrovmSeats implements SeatProvider {
     }
     this.#network.adopt(running);
     await this.#saved?.adopt();
+    await this.#warm?.adopt();
+    await this.#warm?.open((last) => this.#blankShape(last));
   }
 
   ensure(spec: SeatSpec, signal: AbortSignal): Promise<void> {
@@ -133,7 +145,7 @@ class MicrovmSeats implements SeatProvider {
       try {
         if ((await this.#vmm.state(run)).state === 'running' && (await wasStarted(run))) {
           // Booted before this process, or by an ensure that was given up: it may hang.
-          if (await this.#begins(run, signal)) return;
+          if (await begins(this.#vmm, run, BOOT_PATIENCE, signal)) return;
         }
         await this.#boots.run(() => this.#start(spec, signal));
       } finally {
@@ -143,18 +155,23 @@ class MicrovmSeats implements SeatProvider {
   }
 
   async #start(spec: SeatSpec, signal: AbortSignal): Promise<void> {
+    const shape = await this.#shapeOf(spec);
+    if (await this.#takeWarm(spec, shape, signal)) return;
     if (this.#saved !== undefined) {
       const copied = await this.#saved.use(
-        await this.#shapeOf(spec),
-        async (saved) => saved !== undefined && (await this.#copy(spec, saved, signal)),
+        shape,
+        async (saved) =>
+          saved !== undefined &&
+          (await this.#isCopy(spec, signal, () => this.#startVm(spec, { shape, saved }, signal))),
         signal,
       );
       if (copied) return;
     }
     for (let tries = 1; ; tries += 1) {
       signal.throwIfAborted();
-      const run = await this.#boot(spec, undefined, signal);
-      if (await this.#begins(run, signal)) return;
+      await this.#startVm(spec, { shape, saved: undefined }, signal);
+      const run = this.#runDirectory(spec.id);
+      if (await begins(this.#vmm, run, BOOT_PATIENCE, signal)) return;
       const state = await this.#vmm.state(run);
       // What ended by itself is the observer's to report.
       if (state.state === 'ended') return;
@@ -168,12 +185,29 @@ class MicrovmSeats implements SeatProvider {
     }
   }
 
-  /** False when the seat is to be booted: its copy of the saved guest does not go on. */
-  async #copy(spec: SeatSpec, saved: SavedGuest, signal: AbortSignal): Promise<boolean> {
+  /** A guest that is ready becomes the seat's; false when there is none. */
+  async #takeWarm(spec: SeatSpec, shape: GuestShape, signal: AbortSignal): Promise<boolean> {
+    const directory = join(this.#seats, seatName(spec.id));
+    // A seat that has been there has a disk and an address of its own.
+    if (this.#warm === undefined || (await exists(directory))) return false;
+    const warm = this.#warm;
+    const address = await warm.take(shape);
+    if (address === undefined) return false;
+    return this.#isCopy(spec, signal, async () => {
+      await this.#addresses.release(spec.id);
+      await mkdir(this.#seats, { recursive: true, mode: 0o700 });
+      await warm.give(address, spec.id, directory);
+      await this.#writeConfig(spec, address, join(this.#runDirectory(spec.id), WORK, CONFIG));
+      await this.#wake(spec.id);
+    });
+  }
+
+  /** Whether the work leads to a copy that goes on; the seat is to be booted if not. */
+  async #isCopy(spec: SeatSpec, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+    const run = this.#runDirectory(spec.id);
     try {
-      const run = await this.#boot(spec, saved, signal);
-      if (await this.#begins(run, signal, { watchMs: COPY_WATCH_MS, watchCpuS: COPY_WATCH_CPU_S }))
-        return true;
+      await work();
+      if (await begins(this.#vmm, run, COPY_PATIENCE, signal)) return true;
       const state = await this.#vmm.state(run);
       this.#report(
         `${seatName(spec.id)} is booted: its copy of the saved guest ${state.state === 'ended' ? `ended (${state.reason})` : 'did not go on'}`,
@@ -189,85 +223,63 @@ class MicrovmSeats implements SeatProvider {
   }
 
   async #shapeOf({ id, limits }: SeatSpec): Promise<GuestShape> {
-    const mib = 1024 * 1024;
     const workspace = await stat(join(this.#seats, seatName(id), WORKSPACE)).catch(() => undefined);
+    const shape = await this.#blankShape(limits);
+    // A learner's disk keeps the size that it was made with.
+    return workspace === undefined ? shape : { ...shape, workspaceBytes: workspace.size };
+  }
+
+  async #blankShape({ memoryMiB, cpus }: { memoryMiB: number; cpus: number }): Promise<GuestShape> {
     return {
       images: await guestImages(this.#options.imagesDirectory),
-      memoryMiB: Math.max(LEAST_MEMORY_MIB, limits.memoryMiB),
-      cpus: Math.max(1, Math.round(limits.cpus)),
-      changesBytes: CHANGES_MIB * mib,
-      // A learner's disk keeps the size that it was made with.
-      workspaceBytes: workspace?.size ?? (this.#options.workspaceMiB ?? WORKSPACE_MIB) * mib,
+      memoryMiB: Math.max(LEAST_MEMORY_MIB, memoryMiB),
+      cpus: Math.max(1, Math.round(cpus)),
+      changesBytes: CHANGES_MIB * MIB,
+      workspaceBytes: (this.#options.workspaceMiB ?? WORKSPACE_MIB) * MIB,
     };
   }
 
-  /** After: a VM runs for the seat, in the directory that is returned, booted or as a copy of a saved guest. */
-  async #boot(spec: SeatSpec, saved: SavedGuest | undefined, signal: AbortSignal): Promise<string> {
+  /** After: a VM runs for the seat, booted or as a copy of a saved guest. */
+  async #startVm(
+    spec: SeatSpec,
+    { shape, saved }: { shape: GuestShape; saved: SavedGuest | undefined },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { id } = spec;
     const name = seatName(id);
-    const images = await guestImages(this.#options.imagesDirectory);
     await this.#end(id);
     await mkdir(this.#seats, { recursive: true, mode: 0o700 });
-    const directory = join(this.#seats, name);
-    await mkdir(directory, { recursive: true });
     const bridge = await this.#network.bridge();
     const address = await this.#addresses.claim(id, bridge.network);
-    const uid = uidOf(address);
-    const run = this.#runDirectory(id);
-    const work = join(run, WORK);
-    await mkdir(work, { recursive: true });
-    const workspace = join(directory, WORKSPACE);
-    const { mac } = this.#network.seat(address);
-    const identity = {
-      address: `${address}/${bridge.network.prefix}`,
-      gateway: bridge.network.address,
-      mac,
-    };
-    await Promise.all([
-      ensureWorkspaceDisk(workspace, { mib: this.#options.workspaceMiB ?? WORKSPACE_MIB, uid }),
-      makeChangesDisk(join(work, 'changes.ext4'), CHANGES_MIB),
-      writeConfigDisk(join(work, 'config'), { spec, identity, resolvers: await this.#network.resolvers() }),
-    ]);
-    for (const part of ['changes.ext4', 'config', '.']) await lchown(join(work, part), uid, uid);
-    signal.throwIfAborted();
-    const { tap } = await this.#network.attach(address, uid);
-    await this.#vmm.start(
+    await startGuest(
       {
-        name,
-        directory: run,
-        kernel: images.kernel,
-        initrd: images.initrd,
-        parameters: saved === undefined ? {} : { SEAT_WAIT: '1' },
-        memoryMiB: Math.max(LEAST_MEMORY_MIB, spec.limits.memoryMiB),
-        cpus: spec.limits.cpus,
-        disks: guestDisks({ root: images.rootfs, workspace }),
-        network: { tap, mac },
-        uid,
-        begin: saved === undefined ? { kind: 'boot' } : { kind: 'copy', of: saved },
+        ...{ vmm: this.#vmm, network: this.#network, name, address, shape, saved },
+        directory: join(this.#seats, name),
+        writeConfig: (path) => this.#writeConfig(spec, address, path),
       },
       signal,
     );
-    if (saved !== undefined) await this.#vmm.snapshots?.wake(run);
-    await writeFile(join(run, STARTED), '');
-    return run;
+    if (saved === undefined) await writeFile(join(this.#runDirectory(id), STARTED), '');
+    else await this.#wake(id);
   }
 
-  /** Waits for the guest's init; false when the guest has ended or hangs, as some do in software. */
-  async #begins(
-    run: string,
-    signal: AbortSignal,
-    { watchMs, watchCpuS } = { watchMs: BOOT_WATCH_MS, watchCpuS: BOOT_WATCH_CPU_S },
-  ): Promise<boolean> {
-    const began = performance.now();
-    while (!(await this.#vmm.hasBegun(run))) {
-      signal.throwIfAborted();
-      if ((await this.#vmm.state(run)).state !== 'running') return this.#vmm.hasBegun(run);
-      const waited = performance.now() - began;
-      if (waited > BOOT_LIMIT_MS) return false;
-      if (waited > watchMs && (await this.#vmm.processorSeconds(run)) > watchCpuS) return false;
-      await pause(20);
-    }
-    return true;
+  async #writeConfig(spec: SeatSpec, address: string, path: string): Promise<void> {
+    const { network } = await this.#network.bridge();
+    await writeConfigDisk(path, {
+      spec,
+      resolvers: await this.#network.resolvers(),
+      identity: {
+        address: `${address}/${network.prefix}`,
+        gateway: network.address,
+        mac: this.#network.seat(address).mac,
+      },
+    });
+  }
+
+  async #wake(seat: SeatId): Promise<void> {
+    const run = this.#runDirectory(seat);
+    await this.#vmm.snapshots?.wake(run);
+    await writeFile(join(run, STARTED), '');
   }
 
   stop(seat: SeatId, signal: AbortSignal): Promise<void> {
@@ -336,6 +348,7 @@ class MicrovmSeats implements SeatProvider {
   }
 
   async close(): Promise<void> {
+    await this.#warm?.close();
     await this.#saved?.close();
   }
 
@@ -355,19 +368,16 @@ class MicrovmSeats implements SeatProvider {
   }
 
   #runDirectory(seat: SeatId): string {
-    return join(this.#seats, seatName(seat), 'run');
+    return join(this.#seats, seatName(seat), RUN);
   }
 }
 
 /** Whether whoever started the VM came to the end of it. */
-function wasStarted(run: string): Promise<boolean> {
-  return access(join(run, STARTED)).then(
+const wasStarted = (run: string) => exists(join(run, STARTED));
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   );
-}
-
-function uidOf(address: string): number {
-  const [, , high = 0, low = 0] = address.split('.').map(Number);
-  return FIRST_UID + high * 256 + low;
 }

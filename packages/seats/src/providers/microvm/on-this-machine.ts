@@ -15,7 +15,7 @@ export async function microvmsOnThisMachine(options: {
   readonly report: (line: string) => void;
 }): Promise<{ readonly provider: SeatProvider; readonly why: string }> {
   const { stateDirectory, installation, report } = options;
-  const { imagesDirectory, bridge } = options.settings;
+  const { imagesDirectory, bridge, warmSeats } = options.settings;
   const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory });
   const provider = await microvmProvider({
     vmm,
@@ -23,6 +23,7 @@ export async function microvmsOnThisMachine(options: {
     stateDirectory,
     installation,
     report,
+    warmSeats,
     ...(bridge === undefined ? {} : { bridge }),
   });
   return { provider, why: `${why}.` };

@@ -10,7 +10,6 @@ import {
   rename,
   rm,
   stat,
-  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -20,7 +19,7 @@ import { until } from '../local/processes.ts';
 import { sealedCopy } from './guest-memory.ts';
 import type { NetworkSeat } from './network-rules.ts';
 import { runProgram } from './run-program.ts';
-import { CONFIG_BYTES, type GuestImages } from './seat-disks.ts';
+import { CONFIG_BYTES, type GuestImages, writeBlank } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { SavedGuest, VmConfig, VmDisk, Vmm, VmSnapshots } from './vmm.ts';
 
@@ -200,8 +199,7 @@ export class SavedGuests {
       ['workspace.ext4', shape.workspaceBytes],
       ['config', CONFIG_BYTES],
     ] as const) {
-      await writeFile(join(work, name), '', { mode: 0o600 });
-      await truncate(join(work, name), bytes);
+      await writeBlank(join(work, name), bytes);
       await lchown(join(work, name), uid, uid);
     }
     await lchown(work, uid, uid);

@@ -15,7 +15,7 @@ const LEARNER = 1000;
  */
 export async function ensureWorkspaceDisk(
   path: string,
-  { mib, uid }: { mib: number; uid: number },
+  { bytes, uid }: { bytes: number; uid: number },
 ): Promise<void> {
   const exists = await stat(path).then(
     () => true,
@@ -26,7 +26,7 @@ export async function ensureWorkspaceDisk(
     const next = `${path}.new`;
     await rm(next, { force: true });
     const journal = ['-J', 'size=4', '-E', `root_owner=${LEARNER}:${LEARNER}`, '-L', 'clarateach-files'];
-    await makeExt4(next, mib, journal);
+    await makeExt4(next, bytes, journal);
     await chmod(next, 0o600);
     await rename(next, path);
   }
@@ -34,19 +34,25 @@ export async function ensureWorkspaceDisk(
 }
 
 /** The disk that takes what changes in the seat's system: made anew at each start, so it needs no journal. */
-export async function makeChangesDisk(path: string, mib: number): Promise<void> {
-  await makeExt4(path, mib, ['-O', '^has_journal', '-L', 'clarateach-change']);
+export async function makeChangesDisk(path: string, bytes: number): Promise<void> {
+  await makeExt4(path, bytes, ['-O', '^has_journal', '-L', 'clarateach-change']);
 }
 
-async function makeExt4(path: string, mib: number, options: readonly string[]): Promise<void> {
+async function makeExt4(path: string, bytes: number, options: readonly string[]): Promise<void> {
   try {
-    await runProgram('mke2fs', ['-q', '-t', 'ext4', '-m', '0', ...options, path, `${mib}M`]);
+    await runProgram('mke2fs', ['-q', '-t', 'ext4', '-m', '0', ...options, path, `${bytes / 1024}k`]);
   } catch (error) {
     if (!(error instanceof ProgramFailed)) throw error;
     throw new ProviderError('capacity', `No disk could be made for the seat (${error.said}).`, {
       cause: error,
     });
   }
+}
+
+/** A disk, or the place of one, that says nothing. */
+export async function writeBlank(path: string, bytes: number): Promise<void> {
+  await writeFile(path, '', { mode: 0o600 });
+  await truncate(path, bytes);
 }
 
 /** Of every seat, because a copied guest takes its disks to be as large as those of the one that was saved. */

@@ -7,6 +7,8 @@ export interface MicrovmSettings {
   readonly imagesDirectory: string;
   /** Undefined: the first name and network that nobody on this machine uses. */
   readonly bridge: Bridge | undefined;
+  /** Guests that are kept ready for new seats. */
+  readonly warmSeats: number;
 }
 
 export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
@@ -14,7 +16,7 @@ export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
 /** Reads one setting: `fallback` when it is not set; what `parse` throws follows the setting's name. */
 type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
 
-/** `IMAGES_DIR`, `BRIDGE_NAME` and `BRIDGE_IP`, for server and agent alike. */
+/** `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP` and `WARM_SEATS`, for server and agent alike. */
 export function readMicrovmSettings(read: Read, workingDirectory: string): MicrovmSettings {
   return {
     imagesDirectory: read('IMAGES_DIR', DEFAULT_IMAGES_DIRECTORY, (value) =>
@@ -24,6 +26,7 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
       read<string | undefined>('BRIDGE_NAME', undefined, bridgeName),
       read<string | undefined>('BRIDGE_IP', undefined, bridgeIp),
     ),
+    warmSeats: read('WARM_SEATS', 0, warmSeats),
   };
 }
 
@@ -31,6 +34,13 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
 function bridge(name: string | undefined, address: string | undefined): Bridge | undefined {
   if (name === undefined && address === undefined) return undefined;
   return { name: name ?? 'clarateach0', address: address ?? '192.168.100.1/24' };
+}
+
+function warmSeats(value: string): number {
+  if (!/^\d{1,2}$/.test(value)) {
+    throw new Error(`is "${value}". Give the number of microVMs to keep ready, 0 to 99.`);
+  }
+  return Number(value);
 }
 
 function bridgeName(value: string): string {

@@ -67,6 +67,8 @@ export async function makeInstallation(): Promise<TestInstallation> {
       ...(await networkLeftOvers(installation)),
       ...(await under('seats')).map((name) => `seat ${name}`),
       ...(await under('addresses')).map((name) => `address ${name}`),
+      ...(await under('warm')).map((name) => `warm ${name}`),
+      ...(await under('saving')).map((name) => `saving ${name}`),
       ...(await processesIn(stateDirectory)),
     ];
   }
@@ -136,10 +138,19 @@ export function openMicrovms(options: {
   readonly bridge?: Bridge | undefined;
   readonly imagesDirectory?: string;
   readonly report?: (line: string) => void;
+  readonly warmSeats?: number;
 }): Promise<SeatProvider> {
-  const { vmm, stateDirectory, installation, bridge, imagesDirectory = IMAGES, report } = options;
+  const {
+    vmm,
+    stateDirectory,
+    installation,
+    bridge,
+    imagesDirectory = IMAGES,
+    report,
+    warmSeats = 0,
+  } = options;
   return microvmProvider({
-    ...{ vmm, stateDirectory, installation, imagesDirectory, workspaceMiB: 512 },
+    ...{ vmm, stateDirectory, installation, imagesDirectory, workspaceMiB: 512, warmSeats },
     ...(report === undefined ? {} : { report }),
     ...(bridge === undefined ? {} : { bridge }),
   });

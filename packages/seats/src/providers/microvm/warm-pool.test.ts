@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SeatProvider } from '../../provider.ts';
+import { inTerminal } from '../../seat-client.ts';
+import { until } from '../local/processes.ts';
+import { makeInstallation, openMicrovms, specOf, type TestInstallation, whyNoMicrovms } from './testing.ts';
+
+const skip = await whyNoMicrovms();
+const START_MS = 120_000;
+const WARM = 2;
+const { signal } = new AbortController();
+
+describe('guests that are kept ready', {
+  concurrency: false,
+  timeout: 600_000,
+  ...(skip === undefined ? {} : { skip: `NOT RUN: ${skip}` }),
+}, () => {
+  let installation: TestInstallation;
+  const reports: string[] = [];
+  const seat = (n: number) => ({ workshop: installation.workshop, seat: n });
+
+  before(async () => {
+    installation = await makeInstallation();
+  });
+  after(() => installation?.remove());
+
+  function open(): Promise<SeatProvider> {
+    const { vmm, stateDirectory, name } = installation;
+    return openMicrovms({
+      ...{ vmm, stateDirectory, installation: name, warmSeats: WARM },
+      report: (line) => reports.push(line),
+    });
+  }
+
+  const warmOnes = async () =>
+    (await installation.leftovers()).filter((left) => left.startsWith('warm ')).length;
+
+  async function full(): Promise<void> {
+    assert.ok(await until(async () => (await warmOnes()) === WARM, { withinMs: START_MS }), reports.join());
+  }
+
+  async function started(provider: SeatProvider, n: number) {
+    await provider.ensure(specOf(seat(n)), signal);
+    const deadline = performance.now() + START_MS;
+    for (;;) {
+      const seen = await provider.observe(seat(n), signal);
+      if (seen.state === 'running' && seen.endpoint.kind === 'tcp') return seen.endpoint;
+      assert.ok(performance.now() < deadline && seen.state !== 'exited', JSON.stringify(seen));
+      await pause(50);
+    }
+  }
+
+  test('become the seats that ask, each once, and are replaced', async () => {
+    const provider = await open();
+    try {
+      // The first seat says what is wanted; there is none ready for it.
+      await started(provider, 1);
+      await full();
+      const [two, three] = await Promise.all([started(provider, 2), started(provider, 3)]);
+      // Guests that were ready have addresses from the end of the network.
+      assert.deepEqual(
+        [two.host, three.host].map((host) => Number(host.split('.')[3]) >= 253),
+        [true, true],
+      );
+      const draw =
+        'echo $(hostname) $(cat /proc/sys/kernel/random/boot_id /etc/machine-id; echo kept >kept.txt)';
+      const said = await Promise.all([two, three].map((each) => inTerminal(each, draw, START_MS)));
+      const words = said.flatMap((each) => each.split(' '));
+      assert.deepEqual([words[0], words[3]], ['seat-02', 'seat-03']);
+      assert.equal(new Set(words).size, 6, words.join(' '));
+      await full();
+      // What a seat took stays its own, over a restart too.
+      await provider.stop(seat(2), signal);
+      assert.equal((await started(provider, 2)).host, two.host);
+      assert.equal(await inTerminal(two, 'cat kept.txt', START_MS), 'kept');
+      assert.deepEqual(reports, []);
+      assert.deepEqual((await provider.list(signal)).map((each) => each.seat).sort(), [1, 2, 3]);
+      for (const n of [1, 2, 3]) await provider.destroy(seat(n), signal);
+    } finally {
+      await provider.close();
+    }
+    assert.deepEqual(await installation.leftovers(), []);
+  });
+
+  test('end with their server, or when the next one begins', async () => {
+    const { stateDirectory, name, workshop } = installation;
+    for (const afterMs of [0, 100, 300, 1_000]) {
+      const program = join(import.meta.dirname, 'testing-ensure.ts');
+      const child = spawn(process.execPath, [program, stateDirectory, name, workshop, `${WARM}`], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      const ended = once(child, 'exit');
+      // This server knows from the last one what is wanted, and keeps guests ready before anybody asks.
+      assert.ok(await until(async () => (await warmOnes()) > 0, { withinMs: START_MS }));
+      await pause(afterMs);
+      child.kill('SIGKILL');
+      await ended;
+      const next = await open();
+      for (const each of await next.list(signal)) await next.destroy(each, signal);
+      await next.close();
+      assert.deepEqual(await installation.leftovers(), [], `killed after ${afterMs} ms`);
+    }
+  });
+});

@@ -1,0 +1,198 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SeatId } from '@clarateach/contract/ids';
+import type { Addresses } from './addresses.ts';
+import { RUN, startGuest, WORKSPACE } from './guest-start.ts';
+import type { VmNetwork } from './network.ts';
+import type { GuestShape, SavedGuests } from './saved-guests.ts';
+import { CONFIG_BYTES, writeBlank } from './seat-disks.ts';
+import type { Vmm } from './vmm.ts';
+
+export interface WarmPoolOptions {
+  readonly vmm: Vmm;
+  readonly saved: SavedGuests;
+  readonly network: VmNetwork;
+  readonly addresses: Addresses;
+  readonly stateDirectory: string;
+  /** Guests that are kept ready. */
+  readonly size: number;
+  /** Nobody's guest is started while it says so: seats that somebody waits for come first. */
+  readonly isBusy: () => boolean;
+  readonly report: (line: string) => void;
+  /** At most one guest is started in so long. */
+  readonly refillEveryMs?: number;
+  /** Without a new seat for so long, the guests end; the next seat has them come back. */
+  readonly idleMs?: number;
+}
+
+/** In place of a seat's name, at the address of a guest that is nobody's. */
+const OWNER = 'warm';
+const LAST_SHAPE = 'warm-shape.json';
+const REFILL_EVERY_MS = 1_000;
+const IDLE_MS = 1_800_000;
+/** After a failure, such as a full machine. */
+const RETRY_MS = 60_000;
+
+interface Member {
+  readonly address: string;
+  readonly shape: string;
+}
+
+/**
+ * Copies of the saved guest that wait to become somebody's: each has an address, a tap and blank disks,
+ * and keeps them when a seat takes it. Until then it is this pool's, and ends with it: with the process
+ * that started it, or when the next one begins.
+ */
+export class WarmPool {
+  readonly #options: WarmPoolOptions;
+  readonly #directory: string;
+  readonly #ready: Member[] = [];
+  readonly #closing = new AbortController();
+  #shape: GuestShape | undefined;
+  #askedAt = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WarmPoolOptions) {
+    this.#options = options;
+    this.#directory = join(options.stateDirectory, 'warm');
+  }
+
+  /** Ends the guests of a process that was killed. */
+  async adopt(): Promise<void> {
+    const left = new Set(await readdir(this.#directory).catch((): string[] => []));
+    for (const [address, owner] of await this.#options.addresses.all()) {
+      if (owner === OWNER) left.add(address);
+    }
+    for (const address of left) await this.#end(address);
+  }
+
+  /** Begins to keep guests ready, of the shape that seats had the last time. */
+  async open(shapeOf: (last: Pick<GuestShape, 'memoryMiB' | 'cpus'>) => Promise<GuestShape>): Promise<void> {
+    if (this.#options.size === 0) return;
+    try {
+      const last = await readFile(join(this.#options.stateDirectory, LAST_SHAPE), 'utf8');
+      this.#shape = await shapeOf(JSON.parse(last) as Pick<GuestShape, 'memoryMiB' | 'cpus'>);
+      this.#asked();
+    } catch {
+      // The first seat says what shape is wanted.
+    }
+  }
+
+  /** A ready guest of the shape, out of the pool; undefined when there is none. Tells the pool what is wanted. */
+  async take(shape: GuestShape): Promise<string | undefined> {
+    const { size, stateDirectory, vmm } = this.#options;
+    if (size === 0) return undefined;
+    const wanted = JSON.stringify(shape);
+    if (JSON.stringify(this.#shape) !== wanted) {
+      this.#shape = shape;
+      const { memoryMiB, cpus } = shape;
+      await writeFile(join(stateDirectory, LAST_SHAPE), JSON.stringify({ memoryMiB, cpus }));
+    }
+    this.#asked();
+    for (;;) {
+      const at = this.#ready.findIndex((each) => each.shape === wanted);
+      const [member] = at < 0 ? [] : this.#ready.splice(at, 1);
+      if (member === undefined) return undefined;
+      if ((await vmm.state(join(this.#directory, member.address, RUN))).state === 'running')
+        return member.address;
+      await this.#end(member.address);
+    }
+  }
+
+  /**
+   * After: the guest that was taken, its address and its disks are the seat's, in `directory`, where
+   * nothing was. Cut short at any step, either the seat's directory and address have it, or the pool has.
+   */
+  async give(address: string, seat: SeatId, directory: string): Promise<void> {
+    const from = join(this.#directory, address);
+    await this.#options.addresses.give(address, seat);
+    await mkdir(directory, { recursive: true });
+    await rename(join(from, WORKSPACE), join(directory, WORKSPACE));
+    await rename(join(from, RUN), join(directory, RUN));
+    await rm(from, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#closing.abort(new Error('the server ends'));
+    await this.#turn;
+    for (const { address } of this.#ready.splice(0)) await this.#end(address);
+  }
+
+  #asked(): void {
+    this.#askedAt = performance.now();
+    this.#later(this.#options.refillEveryMs ?? REFILL_EVERY_MS);
+  }
+
+  #later(ms: number): void {
+    if (this.#timer !== undefined || this.#closing.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#turn = this.#work().then(
+        (wait) => this.#later(wait),
+        (error: Error) => {
+          if (this.#closing.signal.aborted) return;
+          this.#options.report(`No guest could be kept ready; it is tried again (${error.message})`);
+          this.#later(RETRY_MS);
+        },
+      );
+    }, ms);
+    this.#timer.unref();
+  }
+
+  /** One step towards what is wanted; ms until the next. */
+  async #work(): Promise<number> {
+    const { size, isBusy, refillEveryMs = REFILL_EVERY_MS, idleMs = IDLE_MS } = this.#options;
+    const wanted = JSON.stringify(this.#shape);
+    const idle = performance.now() - this.#askedAt > idleMs;
+    const at = this.#ready.findIndex((each) => idle || each.shape !== wanted);
+    if (at >= 0) {
+      const [member] = this.#ready.splice(at, 1);
+      if (member) await this.#end(member.address);
+    } else if (!idle && this.#ready.length < size && !isBusy()) {
+      await this.#add(this.#shape as GuestShape);
+    } else if (this.#ready.length >= size || idle) {
+      return idle ? idleMs : Math.min(idleMs, 60_000);
+    }
+    return refillEveryMs;
+  }
+
+  async #add(shape: GuestShape): Promise<void> {
+    const { saved, addresses, network, vmm } = this.#options;
+    const { signal } = this.#closing;
+    await saved.use(
+      shape,
+      async (guest) => {
+        if (guest === undefined) throw new Error('no guest could be saved');
+        const bridge = await network.bridge();
+        const address = await addresses.claimFor(OWNER, bridge.network);
+        try {
+          await startGuest(
+            {
+              ...{ vmm, network, address, shape, saved: guest },
+              name: 'clarateach-warm-guest',
+              directory: join(this.#directory, address),
+              writeConfig: (path) => writeBlank(path, CONFIG_BYTES),
+            },
+            signal,
+          );
+        } catch (error) {
+          await this.#end(address);
+          throw error;
+        }
+        this.#ready.push({ address, shape: JSON.stringify(shape) });
+      },
+      signal,
+    );
+  }
+
+  async #end(address: string): Promise<void> {
+    const { vmm, network, addresses } = this.#options;
+    const directory = join(this.#directory, address);
+    await vmm.kill(join(directory, RUN));
+    await network.detach(address);
+    await rm(directory, { recursive: true, force: true });
+    await addresses.releaseFrom(OWNER, address);
+  }
+}
