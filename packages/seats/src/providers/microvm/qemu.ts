@@ -34,7 +34,7 @@ const SHARED_MEMORY = { capabilities: [{ capability: 'x-ignore-shared', state: t
 
 /** QEMU's `microvm` machine: under KVM, or in software where there is no KVM that runs a guest. */
 export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
-  const tscKhz = acceleration === 'emulation' ? tscOf(await readFile('/proc/cpuinfo', 'utf8')) : undefined;
+  const tscKhz = acceleration === 'emulation' ? await tscOfThisMachine() : undefined;
   return {
     name: 'qemu',
     acceleration,
@@ -193,6 +193,10 @@ function commandLine({ parameters }: VmConfig, tscKhz: number | undefined): stri
     ...(tscKhz === undefined ? [] : [`tsc_early_khz=${tscKhz} tsc=reliable`]),
     ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`),
   ].join(' ');
+}
+
+export async function tscOfThisMachine(): Promise<number | undefined> {
+  return tscOf(await readFile('/proc/cpuinfo', 'utf8'));
 }
 
 /**

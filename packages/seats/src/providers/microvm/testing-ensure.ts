@@ -9,3 +9,5 @@ const provider = await openMicrovms({ vmm, stateDirectory, installation, warmSea
 console.log('asks');
 await provider.ensure(specOf({ workshop: workshop as WorkshopId, seat: 1 }), new AbortController().signal);
 console.log('has asked');
+// A server runs on until it is killed.
+setInterval(() => undefined, 60_000);
