@@ -15,7 +15,7 @@ import { makeInstallation, specOf, type TestInstallation, whyNoMicrovms } from '
 const run = promisify(execFile);
 const skip = await whyNoMicrovms();
 const START_MS = 120_000;
-const ROUNDS = 5;
+const ROUNDS = 20;
 /** A network that is nobody's, for documentation (RFC 5737): here the internet. */
 const OUTSIDE = { host: '203.0.113.1', far: '203.0.113.2' };
 const { signal } = new AbortController();
