@@ -40,7 +40,12 @@ const SHORT_ROUNDS = 1;
 
 /** `--short` is one round, for correctness; a full run is at least five. */
 export const options = parseArgs({
-  options: { short: { type: 'boolean', default: false }, rounds: { type: 'string' } },
+  options: {
+    short: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    runtime: { type: 'string' },
+    seats: { type: 'string' },
+  },
 }).values;
 export const rounds = options.rounds ? Number(options.rounds) : options.short ? SHORT_ROUNDS : FULL_ROUNDS;
 

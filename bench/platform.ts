@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
+import { IMAGES } from '@clarateach/seats/providers/microvm/testing';
 import { freePort } from '@clarateach/server/testing/free-port';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -28,13 +29,19 @@ export interface Platform extends Instructor {
   stop(): Promise<void>;
 }
 
-export async function startPlatform(options: { readonly runtime: 'local' | 'docker' }): Promise<Platform> {
+export async function startPlatform(options: {
+  readonly runtime: 'local' | 'docker' | 'firecracker';
+}): Promise<Platform> {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-bench-'));
   const port = await freePort();
   const child = spawn(
     process.execPath,
     ['apps/cli/src/main.ts', 'up', '--port', String(port), '--data', data, '--runtime', options.runtime],
-    { cwd: ROOT, env: { ...process.env, LOG_LEVEL: 'warn' }, stdio: ['ignore', 'pipe', 'inherit'] },
+    {
+      cwd: ROOT,
+      env: { ...process.env, IMAGES_DIR: IMAGES, LOG_LEVEL: 'warn' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
   );
   const { url, signIn } = await started(child);
   const instructor = await connectInstructor(url, signIn);

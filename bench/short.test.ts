@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
+import { whyNoMicrovms } from '@clarateach/seats/providers/microvm/testing';
 
 const docker = await probeDocker();
 const noDocker = docker.ok ? undefined : `NOT RUN: ${docker.note}`;
@@ -11,25 +12,34 @@ const missing = ['nginx', 'haproxy'].filter((name) => !existsSync(`/usr/sbin/${n
 const noProxies = missing.length > 0 ? `NOT RUN: ${missing.join(' and ')} not installed` : undefined;
 
 /** Each benchmark in its short form: that it does its work right, and never how fast. */
-const benchmarks: [name: string, skip: string | undefined][] = [
+const noMicrovms = await whyNoMicrovms();
+const noVms = noMicrovms === undefined ? undefined : `NOT RUN: ${noMicrovms}`;
+const benchmarks: [name: string, skip: string | undefined, ...args: string[]][] = [
   ['join-burst', undefined],
   ['ten-seats', noDocker],
   ['density', noDocker],
   ['echo', noDocker ?? noProxies],
   ['flood', noDocker],
+  ['microvm', noVms],
+  ['ten-seats', noVms, '--runtime', 'firecracker', '--seats', '2'],
+  ['density', noVms, '--runtime', 'firecracker', '--seats', '2'],
 ];
 
-for (const [name, skip] of benchmarks) {
-  test(`the benchmark ${name} does its work right`, skip === undefined ? {} : { skip }, async () => {
-    const { code, output } = await run(name);
-    assert.equal(code, 0, output);
-    assert.match(output, /ratio \d/);
-  });
+for (const [name, skip, ...args] of benchmarks) {
+  test(
+    `the benchmark ${[name, ...args].join(' ')} does its work right`,
+    skip === undefined ? {} : { skip },
+    async () => {
+      const { code, output } = await run(name, args);
+      assert.equal(code, 0, output);
+      assert.match(output, /ratio \d/);
+    },
+  );
 }
 
-function run(name: string): Promise<{ code: number | null; output: string }> {
+function run(name: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [file, '--short'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [file, '--short', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -1,13 +1,15 @@
-/** BENCH 3: from the instructor's click to ten working prompts, beside ten bare containers. */
+/** BENCH 3: from the instructor's click to ten working prompts, beside ten bare containers, or VMs of their own. */
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { removeContainers, startSleepers } from './docker.ts';
-import { compare, save } from './harness.ts';
+import { beside, runtime } from './beside.ts';
+import { compare, options, save } from './harness.ts';
 import { startPlatform } from './platform.ts';
 import { openTerminal, seatAddress } from './terminal.ts';
 
-const SEATS = 10;
+/** VMs in software take a processor each. */
+const SEATS = Number(options.seats ?? (runtime === 'docker' ? 10 : 3));
 
-const platform = await startPlatform({ runtime: 'docker' });
+const platform = await startPlatform({ runtime });
+const alone = await beside(SEATS);
 try {
   const product = async () => {
     const began = performance.now();
@@ -26,21 +28,20 @@ try {
     await terminal.close();
   };
   const peer = async () => {
-    const began = performance.now();
-    const ids = await startSleepers(SEATS);
-    const elapsed = performance.now() - began;
-    await removeContainers(ids);
+    const elapsed = await alone.start();
+    await alone.stop();
     return elapsed;
   };
-  await save('ten-seats', [
+  await save(runtime === 'docker' ? 'ten-seats' : `ten-seats-${runtime}`, [
     await compare({
       name: `${SEATS} seats from create to answering prompts`,
       unit: 'ms',
       product: { name: 'ClaraTeach', measure: product },
-      peer: { name: `${SEATS} sleeping containers`, measure: peer },
+      peer: { name: alone.name, measure: peer },
       target: '≤ 1.1, then 0.5',
     }),
   ]);
 } finally {
+  await alone.remove();
   await platform.stop();
 }

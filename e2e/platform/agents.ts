@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@clarateach/server/testing/free-port';
+import type { SeatRuntime } from './up.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_MS = 120_000;
@@ -25,7 +26,10 @@ export interface AgentProcess {
   call(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
 
-export async function newAgent(env: Readonly<Record<string, string>>): Promise<AgentProcess> {
+export async function newAgent(
+  env: Readonly<Record<string, string>>,
+  runtime: SeatRuntime = 'local',
+): Promise<AgentProcess> {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-e2e-agent-'));
   const port = await freePort();
   const lines: string[] = [];
@@ -47,7 +51,7 @@ export async function newAgent(env: Readonly<Record<string, string>>): Promise<A
     async start(more = {}) {
       const child = spawn(
         process.execPath,
-        ['apps/cli/src/main.ts', 'agent', '--port', String(port), '--data', data, '--runtime', 'local'],
+        ['apps/cli/src/main.ts', 'agent', '--port', String(port), '--data', data, '--runtime', runtime],
         {
           cwd: ROOT,
           env: { ...process.env, AGENT_TOKEN, ...env, ...more },

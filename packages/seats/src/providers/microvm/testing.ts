@@ -61,17 +61,7 @@ export async function makeInstallation(): Promise<TestInstallation> {
   const network = new VmNetwork({ installation, stateDirectory, bridge: undefined });
   const open = (bridge?: Bridge) => openMicrovms({ vmm, stateDirectory, installation, bridge });
 
-  async function leftovers(): Promise<string[]> {
-    const under = async (name: string) => readdir(join(stateDirectory, name)).catch((): string[] => []);
-    return [
-      ...(await networkLeftOvers(installation)),
-      ...(await under('seats')).map((name) => `seat ${name}`),
-      ...(await under('addresses')).map((name) => `address ${name}`),
-      ...(await under('warm')).map((name) => `warm ${name}`),
-      ...(await under('saving')).map((name) => `saving ${name}`),
-      ...(await processesIn(stateDirectory)),
-    ];
-  }
+  const leftovers = () => leftOversOf(installation, stateDirectory);
 
   return {
     name: installation,
@@ -90,6 +80,19 @@ export async function makeInstallation(): Promise<TestInstallation> {
       await rm(stateDirectory, { recursive: true, force: true });
     },
   };
+}
+
+/** Processes, network, seats, addresses and guests of an installation that are there. */
+export async function leftOversOf(installation: string, stateDirectory: string): Promise<string[]> {
+  const under = async (name: string) => readdir(join(stateDirectory, name)).catch((): string[] => []);
+  return [
+    ...(await networkLeftOvers(installation)),
+    ...(await under('seats')).map((name) => `seat ${name}`),
+    ...(await under('addresses')).map((name) => `address ${name}`),
+    ...(await under('warm')).map((name) => `warm ${name}`),
+    ...(await under('saving')).map((name) => `saving ${name}`),
+    ...(await processesIn(stateDirectory)),
+  ];
 }
 
 /** Taps, bridge, tables and rules of an installation that are there. */
