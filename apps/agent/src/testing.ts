@@ -18,6 +18,9 @@ import { type AgentOverrides, createAgent, type RunningAgent } from './main.ts';
 
 /** What the tests of agents share. */
 
+/** How long a seat may take to accept a connection. */
+const REACH_MS = 60_000;
+
 export const TOKEN = 'a-token-of-the-tests';
 
 export interface TestAgent extends RunningAgent {
@@ -97,20 +100,31 @@ async function openRelay(endpoint: SeatEndpoint): Promise<Relay> {
     const dial = dialPort(endpoint, port, { connectTimeoutMs: 5_000, agentToken: () => TOKEN });
     const server = createServer((client) => {
       client.pause();
-      const upstream = dial((fault, socket, early) => {
-        if (fault) return client.destroy();
-        if (early.length > 0) client.write(early);
-        client.pipe(socket).pipe(client);
-      });
-      for (const socket of [client, upstream]) {
+      client.on('error', () => client.destroy());
+      sockets.add(client);
+      const deadline = performance.now() + REACH_MS;
+      const track = (socket: Socket, other: Socket) => {
         sockets.add(socket);
         socket.on('error', () => socket.destroy());
         socket.on('close', () => {
           sockets.delete(socket);
-          client.destroy();
-          upstream.destroy();
+          other.destroy();
         });
-      }
+      };
+      // A VM in software may be too busy to take a connection at once; learners' browsers try again, too.
+      const connect = () => {
+        dial((fault, socket, early) => {
+          if (fault) {
+            if (client.destroyed || performance.now() > deadline) return client.destroy();
+            return setTimeout(connect, 100);
+          }
+          track(socket, client);
+          track(client, socket);
+          if (early.length > 0) client.write(early);
+          client.pipe(socket).pipe(client);
+        });
+      };
+      connect();
     }).listen(join(directory, `${port}.sock`));
     await once(server, 'listening');
     return server;

@@ -33,6 +33,7 @@ export const MICROVM_PROGRAMS: readonly SystemProgram[] = [
   { program: 'nft', package: 'nftables' },
   { program: 'ip', package: 'iproute2' },
   { program: 'setpriv', package: 'util-linux' },
+  { program: 'perl', package: 'perl-base' },
 ];
 
 export async function missingPrograms(wanted: readonly SystemProgram[]): Promise<readonly SystemProgram[]> {

@@ -4,6 +4,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { ProviderError } from '../../provider.ts';
 
+/** Of Debian's essential packages; Node itself cannot make a memory file. */
+const PERL = 'perl';
 /**
  * Copies a file into memory that nobody can change any more, and holds it until it is told to let go.
  * Only a sealed memory file does that: QEMU opens what it maps for writing, so a guest that has taken
@@ -30,7 +32,7 @@ print "$fd\\n";
 
 /** A sealed copy of the file in memory, as long as the handle is open; others open it by `/proc/self/fd`. */
 export async function sealedCopy(path: string): Promise<FileHandle> {
-  const child = spawn('perl', ['-e', HOLD, path], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(PERL, ['-e', HOLD, path], { stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stdin.on('error', () => {});
