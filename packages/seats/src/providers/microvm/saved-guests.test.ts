@@ -129,7 +129,9 @@ describe('seats that are copies of one saved guest', {
     try {
       const stale = join(images, SAVED_GUESTS, '0123456789abcdef01234567');
       await mkdir(stale, { recursive: true });
-      await writeFile(join(stale, 'made-from'), 'other images');
+      // Of a root disk that has been replaced since.
+      const was = { kernel: join(images, 'vmlinux'), initrd: join(images, 'initrd.cpio'), rootfs: images };
+      await writeFile(join(stale, 'made-from'), JSON.stringify({ images: was, identity: 'other' }));
       const { stateDirectory, name, workshop } = installation;
       const program = join(import.meta.dirname, 'testing-ensure.ts');
       const child = spawn(process.execPath, [program, stateDirectory, name, workshop], {

@@ -1,24 +1,19 @@
-import { createHash } from 'node:crypto';
-import {
-  chmod,
-  type FileHandle,
-  lchown,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, type FileHandle, lchown, mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { until } from '../local/processes.ts';
 import { sealedCopy } from './guest-memory.ts';
 import type { NetworkSeat } from './network-rules.ts';
 import { runProgram } from './run-program.ts';
+import {
+  exists,
+  hash,
+  identity,
+  isStale,
+  type MadeFrom,
+  removeStale,
+  writeMadeFrom,
+} from './saved-guest-files.ts';
 import { CONFIG_BYTES, type GuestImages, writeBlank } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { SavedGuest, VmConfig, VmDisk, Vmm, VmSnapshots } from './vmm.ts';
@@ -46,13 +41,9 @@ export interface SavedGuestsOptions {
 
 /** Beside the images that they are made from. */
 export const SAVED_GUESTS = 'saved-guests';
-const MADE_FROM = 'made-from';
 /** Raised when what is saved, or how a copy goes on, changes. */
 const FORMAT = 1;
-/** Shapes that are kept of one set of images; each takes up some hundred MiB. */
-const SHAPES_KEPT = 4;
 const MAKE_LIMIT_MS = 120_000;
-const ABANDONED_MS = 3_600_000;
 /** After a failure guests are booted, and saving is tried again after so long. */
 const RETRY_MS = 600_000;
 
@@ -67,7 +58,7 @@ export function guestDisks(paths: { root: string; workspace: string }): VmDisk[]
 }
 
 interface Held {
-  readonly images: string;
+  readonly from: MadeFrom;
   readonly memory: FileHandle;
   readonly state: FileHandle;
   users: number;
@@ -100,11 +91,14 @@ export class SavedGuests {
     work: (saved: SavedGuest | undefined) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const images = await identity(shape.images);
-    const key = hash(FORMAT, images, this.#options.snapshots.dependsOn, { ...shape, images: undefined });
+    const from = { images: shape.images, identity: await identity(shape.images) };
+    const key = hash(FORMAT, from.identity, this.#options.snapshots.dependsOn, {
+      ...shape,
+      images: undefined,
+    });
     let opened = this.#held.get(key);
     if (opened === undefined) {
-      opened = this.#open(key, images, shape).catch((error: Error) => {
+      opened = this.#open(key, from, shape).catch((error: Error) => {
         if (!this.#closing.signal.aborted) {
           this.#options.report(
             `Seats are booted instead of copied, which takes longer: no guest could be saved (${error.message})`,
@@ -114,7 +108,7 @@ export class SavedGuests {
         return undefined;
       });
       this.#held.set(key, opened);
-      await this.#letGoOfOthers(images);
+      await this.#letGoOfStale();
     }
     // A guest that is being saved is everybody's; who does not want a seat any more need not wait for it.
     const held = await orAborted(opened, signal);
@@ -137,23 +131,23 @@ export class SavedGuests {
   }
 
   /** What was made of images that are no more is held no longer than it is used. */
-  async #letGoOfOthers(images: string): Promise<void> {
+  async #letGoOfStale(): Promise<void> {
     for (const [key, opened] of [...this.#held]) {
       const held = await Promise.race([opened, Promise.resolve(undefined)]);
-      if (!held || held.images === images || held.users > 0) continue;
+      if (!held || held.users > 0 || !(await isStale(held.from))) continue;
       this.#held.delete(key);
       await letGo(held);
     }
   }
 
-  async #open(key: string, images: string, shape: GuestShape): Promise<Held> {
+  async #open(key: string, from: MadeFrom, shape: GuestShape): Promise<Held> {
     const directory = join(this.#options.imagesDirectory, SAVED_GUESTS, key);
-    if (!(await exists(directory))) await this.#save(directory, key, images, shape);
+    if (!(await exists(directory))) await this.#save(directory, key, from, shape);
     const now = new Date();
     await utimes(directory, now, now).catch(() => {});
     const memory = await sealedCopy(join(directory, 'memory'));
     try {
-      return { images, memory, state: await open(join(directory, 'state')), users: 0 };
+      return { from, memory, state: await open(join(directory, 'state')), users: 0 };
     } catch (error) {
       await memory.close();
       throw error;
@@ -161,10 +155,10 @@ export class SavedGuests {
   }
 
   /** After: the guest lies in `directory`, whole, and those that nobody will ask for are gone. */
-  async #save(directory: string, key: string, images: string, shape: GuestShape): Promise<void> {
+  async #save(directory: string, key: string, from: MadeFrom, shape: GuestShape): Promise<void> {
     const parent = join(this.#options.imagesDirectory, SAVED_GUESTS);
     await mkdir(parent, { recursive: true, mode: 0o700 });
-    await removeStale(parent, images);
+    await removeStale(parent);
     const next = `${directory}.${process.pid}.new`;
     const work = join(this.#making, key);
     try {
@@ -177,7 +171,7 @@ export class SavedGuests {
         await runProgram('cp', ['--sparse=always', from, join(next, to)]);
         await chmod(join(next, to), 0o400);
       }
-      await writeFile(join(next, MADE_FROM), images);
+      await writeMadeFrom(next, from);
       // Another server may have been faster; its guest is as good.
       await rename(next, directory).catch(async (error: unknown) => {
         if (!(await exists(directory))) throw error;
@@ -258,39 +252,4 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 async function letGo({ memory, state }: Held): Promise<void> {
   await Promise.all([memory.close(), state.close()]);
-}
-
-async function removeStale(parent: string, images: string): Promise<void> {
-  const current: { path: string; used: number }[] = [];
-  for (const name of await readdir(parent)) {
-    const path = join(parent, name);
-    const found = await stat(path).catch(() => undefined);
-    if (!found) continue;
-    // One that is being made by another server is no saved guest yet.
-    if (name.endsWith('.new') && Date.now() - found.mtimeMs < ABANDONED_MS) continue;
-    if ((await readFile(join(path, MADE_FROM), 'utf8').catch(() => '')) === images) {
-      current.push({ path, used: found.mtimeMs });
-    } else await rm(path, { recursive: true, force: true });
-  }
-  const old = current.toSorted((a, b) => b.used - a.used).slice(SHAPES_KEPT - 1);
-  for (const { path } of old) await rm(path, { recursive: true, force: true });
-}
-
-/** The images are replaced as whole files, so which they are is told without reading them. */
-async function identity(images: GuestImages): Promise<string> {
-  const files = await Promise.all(
-    [images.kernel, images.initrd, images.rootfs].map((path) => stat(path, { bigint: true })),
-  );
-  return hash(files.map(({ dev, ino, size, mtimeNs }) => [dev, ino, size, mtimeNs].join()));
-}
-
-function hash(...parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
