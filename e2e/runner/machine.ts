@@ -21,6 +21,8 @@ const BROWSER: SystemProgram = { program: 'chromium', package: 'chromium' };
 const PEERS: readonly SystemProgram[] = [
   { program: 'nginx', package: 'nginx-light' },
   { program: 'haproxy', package: 'haproxy' },
+  { program: 'caddy', package: 'caddy' },
+  { program: 'wrk', package: 'wrk' },
 ];
 /** Things that a test of the running system needs; units do without. */
 const NEEDS_MACHINE =
