@@ -54,7 +54,7 @@ async function story(of: Story): Promise<void> {
 
   await resetPassword(of, laptop);
   // The new password has signed everybody else out.
-  await phone.reload();
+  await phone.goto(`${installation.url}/account`);
   await phone.getByRole('heading', { name: 'Sign in' }).waitFor();
   await signInByPassword(of, phone, SECOND);
 
@@ -171,8 +171,7 @@ async function endSession({ room, installation }: Story, laptop: Page, phone: Pa
   assert.equal(await list.getByRole('listitem').count(), 2);
   await room.picture(laptop, 'sessions');
   await list.getByRole('button', { name: /^End the session of/ }).click();
-  await laptop.getByText('The session is ended.').waitFor();
-  await phone.reload();
+  await laptop.getByText('The session is ended.', { exact: true }).waitFor();
   await phone.goto(`${installation.url}/account`);
   await phone.getByRole('heading', { name: 'Sign in' }).waitFor();
 }
@@ -199,7 +198,7 @@ async function useToken({ room, installation }: Story, page: Page): Promise<void
   assert.equal((await ask('/api/admin/people')).status, 403);
   await page.getByRole('button', { name: 'Revoke Reader' }).click();
   await page.getByRole('button', { name: 'Revoke token' }).click();
-  await page.getByText('The token is revoked.').waitFor();
+  await page.getByText('The token is revoked.', { exact: true }).waitFor();
   assert.equal((await ask('/api/workshops')).status, 401);
 }
 
@@ -224,7 +223,7 @@ async function disable({ room, installation }: Story, admin: Page, ada: Page): P
   await admin.getByRole('button', { name: 'Actions for Ada Lovelace' }).click();
   await admin.getByRole('menuitem', { name: 'Disable…' }).click();
   await admin.getByRole('button', { name: 'Disable', exact: true }).click();
-  await admin.getByText('Ada Lovelace is disabled.').waitFor();
+  await admin.getByText('Ada Lovelace is disabled.', { exact: true }).waitFor();
   await room.picture(admin, 'people-disabled');
   await ada.goto(`${installation.url}/account`);
   await ada.getByRole('heading', { name: 'Sign in' }).waitFor();
