@@ -101,7 +101,8 @@ export function createApiTokens(deps: {
           { field: 'scopes' },
         );
       }
-      const wanted = expiresInDays === undefined ? null : now() + expiresInDays * DAY_MS;
+      const createdAt = now();
+      const wanted = expiresInDays === undefined ? null : createdAt + expiresInDays * DAY_MS;
       const token = `${API_TOKEN_PREFIX}${randomBytes(32).toString('base64url')}`;
       const row: ApiTokensTable = {
         id: randomUUID(),
@@ -110,7 +111,7 @@ export function createApiTokens(deps: {
         hash: hashOf(token),
         hint: `${token.slice(0, HINT_LENGTH)}…`,
         scopes: tokenScope.options.filter((scope) => scopes.includes(scope)).join(' '),
-        createdAt: now(),
+        createdAt,
         expiresAt: earlier(wanted, within?.expiresAt ?? null),
         lastUsedAt: null,
       };

@@ -191,6 +191,16 @@ export function createPeople(deps: {
     }
   };
 
+  /** The change is made by now; whoever asked for too many mails can ask again later. */
+  const askToConfirm = (user: { id: string; email: string }): void => {
+    if (mailer.kind === 'none') return;
+    try {
+      entry.mailConfirmation(user);
+    } catch (error) {
+      if (!(error instanceof PublicError)) throw error;
+    }
+  };
+
   return {
     tokens,
     entry,
@@ -312,7 +322,7 @@ export function createPeople(deps: {
         });
       }
       if (moved || password !== undefined) await mailedLinks.forget(userId);
-      if (moved && mailer.kind !== 'none') entry.mailConfirmation({ id: userId, email });
+      if (moved) askToConfirm({ id: userId, email });
       if (password !== undefined) {
         await passwords.set(userId, password);
         const kept = via.kind === 'session' ? via.token : undefined;
