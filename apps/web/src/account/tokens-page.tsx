@@ -44,7 +44,7 @@ function Tokens({ account }: { readonly account: Account }) {
       <div className="row spread wrap">
         <div>
           <h1>API tokens</h1>
-          <p className="soft">A token lets the command line or a program act as you, as far as you say.</p>
+          <p className="soft">A token lets a program act as you, as far as you say.</p>
         </div>
         <button type="button" className="button primary" onClick={() => setCreating(true)}>
           <Plus size={18} aria-hidden /> New token

@@ -61,7 +61,7 @@ function People({ account }: { readonly account: Account }) {
       {data !== undefined && data.invitations.length > 0 && (
         <section className="stack" aria-labelledby="invitations">
           <h2 id="invitations">Invited</h2>
-          <ul className="card token-list">
+          <ul className="card token-list invited">
             {data.invitations.map((invitation) => (
               <InvitationRow key={invitation.id} invitation={invitation} onSent={setSent} />
             ))}
