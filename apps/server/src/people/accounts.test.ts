@@ -306,6 +306,19 @@ eachDatabase('accounts', (open) => {
     assert.equal(await people.authenticate({ authorization: `Bearer ${made.token}` }), undefined);
   });
 
+  it('give a token no way in that may do more than the token', async () => {
+    const ann = await admin();
+    await test.database.db.deleteFrom('authAccounts').where('userId', '=', ann.id).execute();
+    const { token } = await people.tokens.create(ann.id, { name: 'x', scopes: ['account'] });
+    const program = await personOf({ authorization: `Bearer ${token}` });
+    const wanted = { name: 'Ann', email: 'ann@example.org' };
+    for (const more of [{ password: PASSWORD }, { email: 'eve@example.org', password: PASSWORD }]) {
+      await assert.rejects(people.updateAccount(program, { ...wanted, ...more }), { code: 'forbidden' });
+    }
+    assert.equal((await people.account(program)).email, 'ann@example.org');
+    await assert.rejects(signIn(PASSWORD), { code: 'unauthenticated' });
+  });
+
   it('are disabled and enabled by admins: no session, no token, no way in meanwhile', async () => {
     const ann = await admin();
     const bob = await join('bob@example.org', ann.id);

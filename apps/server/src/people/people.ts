@@ -4,7 +4,7 @@ import { PublicError } from '@clarateach/contract/errors';
 import { isAPIError } from 'better-auth/api';
 import type { z } from 'zod';
 import { type Mailer, noMailer } from '../mail/mailer.ts';
-import { type Database, isUniqueViolation } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { type ApiTokens, createApiTokens, type TokenGrant } from './api-tokens.ts';
 import { ACCOUNT_DISABLED, ADDRESS_HEADER, createAuth } from './auth.ts';
 import { createEntry, type Entry, type From } from './entry.ts';
@@ -12,6 +12,7 @@ import { createPasswordGuesses } from './guesses.ts';
 import { createInvitations, type Invitations } from './invitations.ts';
 import { createMailedLinks } from './mailed-links.ts';
 import { createPasswords } from './passwords.ts';
+import { createProfile } from './profile.ts';
 import { createRoster, type Roster } from './roster.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSignInLinks } from './sign-in-links.ts';
@@ -143,63 +144,7 @@ export function createPeople(deps: {
     openSession,
   });
 
-  const load = async (userId: string) => {
-    const user = await db
-      .selectFrom('users')
-      .select((select) => [
-        'id',
-        'name',
-        'email',
-        'emailVerified',
-        'role',
-        select
-          .selectFrom('authAccounts')
-          .whereRef('authAccounts.userId', '=', 'users.id')
-          .where('password', 'is', null)
-          .select(({ fn }) => fn.countAll().as('n'))
-          .as('providers'),
-      ])
-      .where('id', '=', userId)
-      .executeTakeFirst();
-    if (!user) throw new PublicError('unauthenticated', 'This account is gone.');
-    const { providers, emailVerified, ...rest } = user;
-    return { ...rest, emailVerified: Boolean(emailVerified), hasProvider: Number(providers) > 0 };
-  };
-
-  const account = async ({ userId, via }: Person): Promise<Account> => {
-    const user = await load(userId);
-    const chosen = await passwords.has(userId);
-    return { ...user, hasPassword: chosen && !(via.kind === 'session' && via.byLink) };
-  };
-
-  const checkCurrentPassword = async ({ userId, via }: Person, current: string | undefined) => {
-    if ((via.kind === 'session' && via.byLink) || !(await passwords.has(userId))) return;
-    if (current === undefined || current === '') {
-      throw new PublicError('invalid_input', 'Type your current password to change this.', {
-        field: 'currentPassword',
-      });
-    }
-    const right = await guesses.confirm(
-      userId,
-      () => passwords.isRight(userId, current),
-      (verified) => verified,
-    );
-    if (!right) {
-      throw new PublicError('invalid_input', 'This is not your current password.', {
-        field: 'currentPassword',
-      });
-    }
-  };
-
-  /** The change is made by now; whoever asked for too many mails can ask again later. */
-  const askToConfirm = (user: { id: string; email: string }): void => {
-    if (mailer.kind === 'none') return;
-    try {
-      entry.mailConfirmation(user);
-    } catch (error) {
-      if (!(error instanceof PublicError)) throw error;
-    }
-  };
+  const profile = createProfile({ ...deps, entry, mailedLinks, links, passwords, guesses, sessions, mailer });
 
   return {
     tokens,
@@ -207,7 +152,8 @@ export function createPeople(deps: {
     invitations,
     roster: createRoster(deps),
     sessions,
-    account,
+    account: profile.account,
+    updateAccount: profile.update,
 
     async needsFirstSignIn() {
       const row = await db
@@ -226,7 +172,7 @@ export function createPeople(deps: {
     async openSignInLink(token, from) {
       const userId = await asked(() => links.redeem(token));
       if (userId === undefined) return undefined;
-      const { email } = await load(userId);
+      const email = await profile.addressOf(userId);
       return openSession({ id: userId, email }, { ...from, byLink: true });
     },
 
@@ -289,56 +235,6 @@ export function createPeople(deps: {
         },
         cookies: answered.getSetCookie(),
       };
-    },
-
-    async updateAccount(person, { name, email: typed, password, currentPassword }) {
-      const { userId, via } = person;
-      const email = typed.toLowerCase();
-      const before = await load(userId);
-      const moved = email !== before.email;
-      if (moved || password !== undefined) await checkCurrentPassword(person, currentPassword);
-      if (password === undefined && !before.hasProvider && !(await account(person)).hasPassword) {
-        throw new PublicError('invalid_input', 'Choose a password, to sign in with the next time.', {
-          field: 'password',
-        });
-      }
-      try {
-        await db
-          .updateTable('users')
-          .set({
-            name,
-            email,
-            updatedAt: new Date(now()),
-            // A link that was mailed, or an identity provider, must not lead into an account whose address is only claimed.
-            ...(moved ? { emailVerified: false } : {}),
-          })
-          .where('id', '=', userId)
-          .execute();
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        throw new PublicError('already_exists', 'Another account has this e-mail address.', {
-          field: 'email',
-          cause: error,
-        });
-      }
-      if (moved || password !== undefined) await mailedLinks.forget(userId);
-      if (moved) askToConfirm({ id: userId, email });
-      if (password !== undefined) {
-        await passwords.set(userId, password);
-        const kept = via.kind === 'session' ? via.token : undefined;
-        // Whoever else was signed in as this person, rightly or not, has to know the new password.
-        await sessions.endOthers(userId, kept);
-        await db
-          .updateTable('authSessions')
-          .set({ byLink: false })
-          .where('token', '=', kept ?? '')
-          .execute();
-        await links.forgetFirst();
-      }
-      return account({
-        ...person,
-        via: via.kind === 'session' && password !== undefined ? { ...via, byLink: false } : via,
-      });
     },
 
     firstAdmin: () => links.firstAdmin(),
