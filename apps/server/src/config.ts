@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
+import { type AccountSettings, readAccountSettings } from './people/settings.ts';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
@@ -42,6 +43,8 @@ export interface Config {
   readonly workers: readonly WorkerAgent[];
   /** How long a worker may be silent before its seats are brought up on others. */
   readonly moveAfterMs: number;
+  /** How people get accounts and sign in, and mail. */
+  readonly accounts: AccountSettings;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -60,7 +63,7 @@ export class ConfigError extends Error {
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
  * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const problems: string[] = [];
@@ -76,7 +79,7 @@ export function readConfig(env: Environment, workingDirectory: string = process.
   }
 
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
-  const config: Config = {
+  const settings: Omit<Config, 'accounts'> = {
     port: read('PORT', 8080, port),
     host: read('HOST', '127.0.0.1', host),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
@@ -98,6 +101,10 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
     moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
+  };
+  const config: Config = {
+    ...settings,
+    accounts: readAccountSettings(read, { ...settings, problem: (line) => problems.push(line) }),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;

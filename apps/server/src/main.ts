@@ -15,8 +15,10 @@ import { createMetrics } from './http/metrics.ts';
 import { createOrigins } from './http/origins.ts';
 import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
+import { openMailer } from './mail/mailer.ts';
 import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
+import { createProvider } from './people/provider.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
@@ -46,6 +48,8 @@ export interface Overrides {
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly log?: LogDestination;
+  /** Where mail is shown that no mail server takes, on a developer's machine; standard output. */
+  readonly print?: (text: string) => void;
   readonly webDirectory?: string;
 }
 
@@ -103,7 +107,16 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );
-  const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
+  const { signUp, provider: issuer, mail, printMail } = config.accounts;
+  const print = overrides.print ?? ((text) => void process.stdout.write(`${text}\n`));
+  const mailer = starting.adopt(
+    await openMailer({ settings: mail, print: printMail ? print : undefined, onError }),
+    (each) => each.close(),
+  );
+  const accounts = { database, publicUrl, secret: sealing.derive('sessions'), now, signUp, onError };
+  const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
+  const provider =
+    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
@@ -185,6 +198,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
+    provider,
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),

@@ -28,6 +28,33 @@ describe("commands on the server's own data", () => {
     assert.match(stdout, /^ctk_[\w-]{20,}\n$/);
   });
 
+  it('makes a token that may do less, for a while', async () => {
+    const { code, stdout, stderr } = await cli(
+      ...[
+        'token',
+        'create',
+        'reader',
+        '--scope',
+        'workshops:read',
+        '--scope',
+        'account',
+        '--expires',
+        '30',
+        '--json',
+      ],
+    );
+    assert.equal(code, 0, stderr);
+    const { scopes, createdAt, expiresAt } = JSON.parse(stdout);
+    assert.deepEqual(scopes, ['workshops:read', 'account']);
+    assert.equal(Date.parse(expiresAt) - Date.parse(createdAt), 30 * 24 * 60 * 60 * 1000);
+    for (const wrong of [
+      ['--scope', 'everything'],
+      ['--expires', 'soon'],
+    ]) {
+      assert.equal((await cli('token', 'create', 'x', ...wrong)).code, 2);
+    }
+  });
+
   it('makes no token for somebody who has no account', async () => {
     const { code, stderr } = await cli('token', 'create', 'laptop', '--user', 'nobody@example.org');
     assert.equal(code, 1);

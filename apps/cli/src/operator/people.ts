@@ -1,4 +1,4 @@
-import type { ApiToken } from '@clarateach/contract/account';
+import type { ApiToken, CreateTokenBody } from '@clarateach/contract/account';
 import type { Config } from '@clarateach/server/config';
 import { createPeople, type People } from '@clarateach/server/people/people';
 import type { Database } from '@clarateach/server/store/database';
@@ -36,12 +36,12 @@ async function withPeople<T>(
 /** A new API token of the first admin, or of whoever has the e-mail address. */
 export function createToken(
   config: Config,
-  options: { readonly name: string; readonly email: string | undefined },
+  options: { readonly token: CreateTokenBody; readonly email: string | undefined },
 ): Promise<ApiToken & { readonly token: string }> {
   return withPeople(config, async (people, database) => {
     const user =
       options.email === undefined ? await people.firstAdmin() : await userWith(database, options.email);
-    return people.tokens.create(user, options.name);
+    return people.tokens.create(user, options.token);
   });
 }
 

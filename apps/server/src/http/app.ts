@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Join } from '../join/join.ts';
 import type { People } from '../people/people.ts';
+import type { Provider } from '../people/provider.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Jwks } from '../tokens/signing-keys.ts';
 import type { Workshops } from '../workshops/workshops.ts';
@@ -15,6 +16,7 @@ import { mountAuth } from './auth-routes.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
+import { mountProvider } from './provider-routes.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
 import { mountWeb } from './web.ts';
@@ -75,6 +77,7 @@ export interface AppDeps {
   readonly workshops: Workshops;
   readonly join: Join;
   readonly people: People;
+  readonly provider: Provider | undefined;
   readonly seatTokens: SeatTokens;
   readonly jwks: () => Jwks;
   readonly metrics: Metrics;
@@ -120,6 +123,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
   const { connections } = deps.metricSources.gateway;
   mountApi(app, createRouter({ ...deps, connections }), deps.closing);
   mountAuth(app, deps);
+  mountProvider(app, deps.provider);
 
   app.get('/.well-known/jwks.json', async (_request, reply) =>
     reply

@@ -12,6 +12,7 @@ import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Workshops } from '../workshops/workshops.ts';
 import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
 import type { Origins } from './origins.ts';
+import { peopleHandlers } from './people-handlers.ts';
 
 export interface RouterDeps {
   readonly workshops: Workshops;
@@ -166,15 +167,23 @@ export function createRouter(deps: RouterDeps) {
       update: os.account.update.handler(({ input, context }) =>
         people.updateAccount(personOf(context), input),
       ),
+      confirmAddress: os.account.confirmAddress.handler(async ({ context }) => {
+        const { id, email } = await people.account(personOf(context));
+        people.entry.mailConfirmation({ id, email });
+        return { sent: true };
+      }),
     },
+
+    ...peopleHandlers(os, deps),
 
     tokens: {
       list: os.tokens.list.handler(async ({ context }) => ({
         tokens: await people.tokens.list(personOf(context).userId),
       })),
-      create: os.tokens.create.handler(({ input, context }) =>
-        people.tokens.create(personOf(context).userId, input.name),
-      ),
+      create: os.tokens.create.handler(({ input, context }) => {
+        const { userId, via } = personOf(context);
+        return people.tokens.create(userId, input, via.kind === 'api-token' ? via : undefined);
+      }),
       revoke: os.tokens.revoke.handler(async ({ input, context }) => {
         await people.tokens.revoke(personOf(context).userId, input.id);
         return input;

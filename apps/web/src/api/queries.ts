@@ -33,6 +33,13 @@ export const queries = {
     },
     staleTime: 60_000,
   }),
+  /** How people may sign in here. */
+  ways: queryOptions({ queryKey: ['ways'], queryFn: () => client.auth.ways(), staleTime: 60_000 }),
+  people: queryOptions({ queryKey: ['people'], queryFn: () => client.people.list() }),
+  sessions: queryOptions({
+    queryKey: ['sessions'],
+    queryFn: async () => (await client.sessions.list()).sessions,
+  }),
   health: queryOptions({ queryKey: ['health'], queryFn: () => client.health(), staleTime: 30_000 }),
   workshops: queryOptions({
     queryKey: ['workshops'],
