@@ -19,6 +19,8 @@ import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { openRevocations } from './removal/revocations.ts';
+import { listenToServers } from './removal/signals.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
@@ -106,6 +108,19 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
+    each.close(),
+  );
+  starting.adopt(
+    listenToServers(config.database, (id) => {
+      // Tokens first: connections end with the reason before the seat goes.
+      revocations
+        .look()
+        .catch(onError)
+        .finally(() => changes.notify(id));
+    }),
+    (each) => each.close(),
+  );
   const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
   const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
   // Seats on workers are the workers' to keep.
@@ -122,7 +137,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     const endpoint = routes.find(id)?.endpoint;
     return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
   };
-  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
+  const seatTokens = createSeatTokens({
+    keys,
+    now,
+    vmIp: (seat) => hostOf(agentOf(seat)),
+    notBefore: revocations.list.notBefore,
+  });
   const preparedSeats = starting.adopt(
     createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
     (each) => each.close(),
@@ -134,6 +154,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
     runtimes: () => [...runtimes.keys()],
+    onRevoked: (revocation) => revocations.list.add([revocation]),
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -161,6 +182,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const gateway = createGateway({
     routes,
     keys: keys.publicKeys,
+    revocations: revocations.list,
     allowedOrigins: (origin, request) => origins.allows(origin, request.headers),
     previews: {
       domain: origins.domain,
@@ -237,6 +259,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         agents: config.workers,
         database,
         changes,
+        revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
         now,

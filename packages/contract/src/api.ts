@@ -7,6 +7,7 @@ import { joinBody, joinInfo, seatSession } from './join.ts';
 import {
   createWorkshopBody,
   extendBody,
+  removal,
   workshopDetails,
   workshopEvent,
   workshopSummary,
@@ -150,6 +151,31 @@ export const api = {
       })
       .input(bySeat)
       .output(workshopDetails),
+    removeLearner: instructor
+      .route({
+        method: 'POST',
+        path: '/api/workshops/{id}/seats/{seat}/remove',
+        summary: 'Remove the learner of a seat; the seat is made as new, and their codes are refused',
+        successStatus: 202,
+      })
+      .input(bySeat)
+      .output(workshopDetails),
+    removals: instructor
+      .route({
+        method: 'GET',
+        path: '/api/workshops/{id}/removals',
+        summary: 'The learners who were removed',
+      })
+      .input(byId)
+      .output(z.object({ removals: z.array(removal) })),
+    letBack: instructor
+      .route({
+        method: 'DELETE',
+        path: '/api/workshops/{id}/removals/{removal}',
+        summary: 'Undo a removal: the learner may join again',
+      })
+      .input(byId.extend({ removal: z.string().max(64) }))
+      .output(z.object({ removal: z.string() })),
   },
 
   account: {

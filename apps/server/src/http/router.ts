@@ -159,6 +159,16 @@ export function createRouter(deps: RouterDeps) {
       resetSeat: os.workshops.resetSeat.handler(({ input, context }) =>
         workshops.resetSeat(personOf(context).userId, input.id, input.seat),
       ),
+      removeLearner: os.workshops.removeLearner.handler(({ input, context }) =>
+        workshops.removeLearner(personOf(context).userId, input.id, input.seat),
+      ),
+      removals: os.workshops.removals.handler(async ({ input, context }) => ({
+        removals: await workshops.removals(personOf(context).userId, input.id),
+      })),
+      letBack: os.workshops.letBack.handler(async ({ input: { id, removal }, context }) => {
+        await workshops.letBack(personOf(context).userId, id, removal);
+        return { removal };
+      }),
     },
 
     account: {
