@@ -7,6 +7,7 @@ import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
+import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHealth } from './health.ts';
@@ -17,6 +18,7 @@ import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
 import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
+import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRevocations } from './removal/revocations.ts';
@@ -24,10 +26,12 @@ import { listenToServers } from './removal/signals.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
-import { installationSecret } from './tokens/installation-secret.ts';
+import { openKeyring } from './tokens/keyring.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
+import { openSealedSecrets } from './tokens/sealed-secrets.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
+import { secretSource } from './tokens/secret-source.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
 import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
@@ -101,11 +105,20 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const sealing = createSealing(await installationSecret(config.secret));
+  const keyring = starting.adopt(
+    await openKeyring({ source: secretSource(config.secret), onError }),
+    (each) => each.close(),
+  );
+  const sealing = createSealing(keyring.secrets);
+  const secrets = await openSealedSecrets(database, sealing);
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );
-  const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
+  const audit = starting.adopt(
+    createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
+    (each) => each.close(),
+  );
+  const people = createPeople({ database, publicUrl, secret: secrets.sessions, now, onError });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
@@ -187,7 +200,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     previews: {
       domain: origins.domain,
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
-      secret: sealing.derive('previews'),
+      secret: secrets.previews,
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
@@ -207,6 +220,15 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
+    audit,
+    database,
+    personalData: createPersonalData({
+      database,
+      audit,
+      changes,
+      onRevoked: (revocation) => revocations.list.add([revocation]),
+      now,
+    }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),

@@ -1,6 +1,7 @@
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
 import { account, accountBody, apiToken, createdToken, createTokenBody } from './account.ts';
+import { auditPage, auditQuery, dataSubject, deleteDataBody, deletedData, personalData } from './audit.ts';
 import { adminOverview, adminVms, health } from './health.ts';
 import { seatNumber, workshopId } from './ids.ts';
 import { joinBody, joinInfo, seatSession } from './join.ts';
@@ -212,5 +213,25 @@ export const api = {
     vms: admin
       .route({ method: 'GET', path: '/api/admin/vms', summary: 'The workers, and the seats on each' })
       .output(adminVms),
+    audit: admin
+      .route({ method: 'GET', path: '/api/admin/audit', summary: 'Who did what, newest first' })
+      .input(auditQuery)
+      .output(auditPage),
+    exportData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/export',
+        summary: 'Everything that is kept of a learner or an account, without secrets',
+      })
+      .input(z.object({ subject: dataSubject }))
+      .output(personalData),
+    deleteData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/delete',
+        summary: 'Delete everything that is kept of a learner or an account',
+      })
+      .input(deleteDataBody)
+      .output(deletedData),
   },
 };

@@ -17,6 +17,7 @@ import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
+import { mountSignInAudit } from './sign-in-audit.ts';
 import { mountWeb } from './web.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -82,6 +83,9 @@ export interface AppDeps {
   readonly health: () => Promise<Health>;
   readonly version: string;
   readonly seatBase: RouterDeps['seatBase'];
+  readonly audit: RouterDeps['audit'];
+  readonly database: RouterDeps['database'];
+  readonly personalData: RouterDeps['personalData'];
   readonly workers: RouterDeps['workers'];
   /** Origins of workers that pages speak to. */
   readonly workerOrigins: () => readonly string[];
@@ -119,6 +123,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
 
   const { connections } = deps.metricSources.gateway;
   mountApi(app, createRouter({ ...deps, connections }), deps.closing);
+  mountSignInAudit(app, deps);
   mountAuth(app, deps);
 
   app.get('/.well-known/jwks.json', async (_request, reply) =>

@@ -11,6 +11,7 @@ import { TOKEN_LIFETIME_SECONDS, TOKEN_RENEWAL_SECONDS } from '@clarateach/contr
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import { type Database, isUniqueViolation } from '../store/database.ts';
 import type { SigningKeysTable } from '../store/people-schema.ts';
+import { WRONG_SECRET } from './sealed-secrets.ts';
 import { SealBroken, type Sealing } from './sealing.ts';
 
 const MODULUS_BITS = 2048;
@@ -185,10 +186,6 @@ function openPrivateKey(row: SigningKeysTable, sealing: Sealing): KeyObject {
     return createPrivateKey(sealing.open(PURPOSE, row.privateKeySealed));
   } catch (cause) {
     if (!(cause instanceof SealBroken)) throw cause;
-    throw new Error(
-      'WORKSPACE_TOKEN_SECRET (or secret.key in DATA_DIR) is not the secret that this database was made with, ' +
-        'so its sealed keys cannot be read. Start with the original secret. Nothing was changed.',
-      { cause },
-    );
+    throw new Error(WRONG_SECRET, { cause });
   }
 }
