@@ -1,8 +1,11 @@
 import { Command } from 'commander';
 import { agentCommand } from './commands/agent.ts';
+import { auditCommand } from './commands/audit.ts';
+import { dataCommand } from './commands/data.ts';
 import { dbCommand } from './commands/db.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
+import { keysCommand } from './commands/keys.ts';
 import { serverCommand } from './commands/server.ts';
 import { signInLinkCommand } from './commands/sign-in-link.ts';
 import { testCommand } from './commands/test.ts';
@@ -26,6 +29,9 @@ export function createProgram(output: Output): Command {
     .addCommand(workshopCommand(output))
     .addCommand(tokenCommand(output))
     .addCommand(signInLinkCommand(output))
+    .addCommand(keysCommand(output))
+    .addCommand(auditCommand(output))
+    .addCommand(dataCommand(output))
     .addCommand(dbCommand(output))
     .addCommand(imageCommand(output))
     .addCommand(doctorCommand(output))

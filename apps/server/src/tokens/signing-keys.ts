@@ -44,7 +44,19 @@ export interface SigningKeys {
   signer(): { readonly kid: string; readonly privateKey: KeyObject };
   /** Makes a new key, which signs three minutes later. The old one is honoured for as long as its tokens last. */
   rotate(): Promise<void>;
+  /** Every key whose tokens are still honoured, the newest first. */
+  view(): readonly KeyView[];
   close(): Promise<void>;
+}
+
+/** What an operator sees of a key; times are ISO 8601. */
+export interface KeyView {
+  readonly kid: string;
+  readonly createdAt: string;
+  /** Every server and verifier has heard of it by then. */
+  readonly signsFrom: string;
+  /** Null while it is the newest. */
+  readonly verifiesUntil: string | null;
 }
 
 interface LoadedKey {
@@ -165,6 +177,15 @@ export async function openSigningKeys(deps: {
       return signer;
     },
     rotate,
+    view: () =>
+      keys
+        .filter(({ row }) => (row.verifiesUntil ?? Number.POSITIVE_INFINITY) > now())
+        .map(({ row }) => ({
+          kid: row.kid,
+          createdAt: new Date(row.createdAt).toISOString(),
+          signsFrom: new Date(row.signsFrom).toISOString(),
+          verifiesUntil: row.verifiesUntil === null ? null : new Date(row.verifiesUntil).toISOString(),
+        })),
     async close() {
       clearInterval(timer);
       await looking;
