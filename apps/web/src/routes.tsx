@@ -17,6 +17,7 @@ const table: readonly (readonly [pattern: string, load: Load])[] = [
   [patterns.projector, async () => (await import('./workshops/projector-page.tsx')).ProjectorPage],
   [patterns.signIn, async () => (await import('./account/sign-in-page.tsx')).SignInPage],
   [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
+  [patterns.audit, async () => (await import('./audit/audit-page.tsx')).AuditPage],
   [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
 ];
 

@@ -109,7 +109,7 @@ eachDatabase('the audit log', (open) => {
     );
   });
 
-  it('is written when the server ends, and again after an outage', async () => {
+  it('is written to its end when the server ends', async () => {
     const errors: unknown[] = [];
     const other = test.again();
     const late = createAudit({
@@ -165,9 +165,9 @@ describe('what is done by the API', () => {
     assert.equal((await server.anyone.request('POST', '/api/auth/sign-in/email', wrong)).status, 401);
     await admin.json(202, 'DELETE', `/api/workshops/${id}`);
 
-    const me = await admin.json<{ id: string; email: string }>(200, 'GET', '/api/account');
+    const me = await admin.json<{ id: string; name: string; email: string }>(200, 'GET', '/api/account');
     const created = await find('workshop.created');
-    assert.deepEqual(created.actor, { kind: 'person', id: me.id, name: me.email });
+    assert.deepEqual(created.actor, { kind: 'person', id: me.id, name: me.email || me.name });
     assert.match(created.address ?? '', /127\.0\.0\.1/);
     assert.equal(created.target?.name, 'Claude CLI Basics');
     for (const action of ['api_key.set', 'workshop.started', 'api_key.used', 'workshop.deleted']) {
@@ -185,7 +185,7 @@ describe('what is done by the API', () => {
       signIns.map(({ outcome, actor }) => [outcome, actor.name]),
       [
         ['refused', 'nobody@example.org'],
-        ['done', me.email],
+        ['done', me.email || me.name],
       ],
     );
     assert.equal((await admin.request('POST', '/api/auth/sign-out')).status, 200);

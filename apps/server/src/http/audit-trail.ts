@@ -61,11 +61,11 @@ export function createAuditTrail(deps: {
     if (known && now() - known.at < NAME_KEPT_MS) return known.name;
     const name = db
       .selectFrom('users')
-      .select('email')
+      .select(['email', 'name'])
       .where('id', '=', userId)
       .executeTakeFirst()
       .then(
-        (user) => user?.email ?? '',
+        (user) => user?.email || (user?.name ?? ''),
         () => '',
       );
     names.set(userId, { name, at: now() });

@@ -21,10 +21,10 @@ export function mountSignInAudit(
     if (!person) return undefined;
     const user = await deps.database.db
       .selectFrom('users')
-      .select('email')
+      .select(['email', 'name'])
       .where('id', '=', person.userId)
       .executeTakeFirst();
-    return { kind: 'person', id: person.userId, name: user?.email ?? '' };
+    return { kind: 'person', id: person.userId, name: user?.email || (user?.name ?? '') };
   };
 
   app.addHook('preHandler', async (request) => {

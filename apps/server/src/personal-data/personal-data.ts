@@ -112,10 +112,10 @@ export function createPersonalData(deps: {
   ): Promise<void> => {
     const asking = await db
       .selectFrom('users')
-      .select('email')
+      .select(['email', 'name'])
       .where('id', '=', by.userId)
       .executeTakeFirst();
-    const actor = { kind: 'person', id: by.userId, name: asking?.email ?? '' } as const;
+    const actor = { kind: 'person', id: by.userId, name: asking?.email || (asking?.name ?? '') } as const;
     for (const line of lines) await audit.record({ actor, action, address: by.address, ...line });
   };
 
