@@ -162,9 +162,8 @@ export function createAuditTrail(deps: {
           actor: { kind: call.caller.kind },
           action: name,
           address: call.context.address,
-          details: { incomplete: true },
+          details: { incomplete: (error as Error).message },
         });
-        if (!(error instanceof PublicError)) throw error;
       }
       return result;
     },
