@@ -32,6 +32,7 @@ describe('a list of revocations', () => {
     const revocations = createRevocationList({ clock: Date.now });
     const seat = await standInSeat();
     const mounted = await mount({ revocations });
+    let socket: WebSocket | undefined;
     try {
       mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
       const token = makeToken();
@@ -45,16 +46,21 @@ describe('a list of revocations', () => {
       });
       const ticket = new URL(JSON.parse(preview.body).url);
 
-      const socket = new WebSocket(`ws://127.0.0.1:${mounted.port}${SEAT_PATH}/terminal`, [
+      const terminal = new WebSocket(`ws://127.0.0.1:${mounted.port}${SEAT_PATH}/terminal`, [
         'clarateach.terminal.v1',
         `bearer.${token}`,
       ]);
-      await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-      const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+      socket = terminal;
+      await new Promise((resolve, reject) => terminal.once('open', resolve).once('error', reject));
+      let closed: number | undefined;
+      terminal.once('close', (code) => {
+        closed = code;
+      });
 
       const before = Math.floor(Date.now() / 1000) + 1;
       revocations.add([{ workshopId: WORKSHOP, odehash: LEARNER, before, expiresAt: Date.now() + HOUR_MS }]);
-      assert.equal(await closed, 4403);
+      await until('the terminal is closed', () => closed !== undefined, 2_000);
+      assert.equal(closed, 4403);
       const refused = await files(token);
       assert.deepEqual([refused.status, JSON.parse(refused.body).error.code], [403, 'removed']);
       const opened = await ask(mounted.port, ticket.pathname + ticket.search, {
@@ -66,6 +72,7 @@ describe('a list of revocations', () => {
       // Somebody who was let back in has a token that says a later second.
       assert.equal((await files(makeToken({ iat: before }))).status, 200);
     } finally {
+      socket?.terminate();
       await mounted.close();
       await until('the seat has no connection left', () => seat.sockets() === 0);
       await seat.close();
