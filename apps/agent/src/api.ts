@@ -6,6 +6,8 @@ import {
   type AgentHealth,
   type AgentInfo,
   holderRequest,
+  type RevocationsRequest,
+  revocationsRequest,
   vmRequest,
 } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
@@ -23,6 +25,7 @@ export interface ApiDeps {
   readonly health: () => AgentHealth;
   /** What `/info` says besides the health and the seats. */
   readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly revoke: (request: RevocationsRequest) => Promise<void>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly onFailure: (error: AgentError, requestId: string) => void;
 }
@@ -117,6 +120,10 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     if (plain === 'GET /info') {
       const vms = [...(await seats.list(signal))];
       return { status: 200, body: { ...deps.health(), ...deps.info(), vms } };
+    }
+    if (plain === 'PUT /revocations') {
+      await deps.revoke(revocationsRequest.parse(await readJson(request)));
+      return { status: 204 };
     }
     if (first !== 'vms' || rest.length > 0) throw nothingHere();
     if (workshop === undefined) {

@@ -15,6 +15,7 @@ import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
 import { createMetrics } from './metrics.ts';
+import { openRevocations, savedRevocations } from './revocations.ts';
 import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
 import { openAgentSeats } from './seats.ts';
@@ -97,6 +98,10 @@ export async function createAgent(
           (each) => each.close(),
         );
   const holders = await openHolders(savedJson(join(directory.path, 'holders.json'), savedHolders));
+  const revocations = await openRevocations({
+    saved: savedJson(join(directory.path, 'revocations.json'), savedRevocations),
+    now,
+  });
   const seats = starting.adopt(
     await openAgentSeats({ provider, capacity: config.capacity, holders, onError }),
     (each) => each.close(),
@@ -109,6 +114,7 @@ export async function createAgent(
   const gateway = createGateway({
     routes: seats.routes,
     keys: keys?.publicKeys ?? NO_KEYS,
+    revocations: revocations.list,
     allowedOrigins: (origin) => origins.has(origin) || origin === publicUrl,
     ...(publicUrl === undefined || /^https?:\/\/[\d.:[\]]+$/.test(publicUrl)
       ? {}
@@ -145,8 +151,10 @@ export async function createAgent(
     info: () => ({
       runtime: provider.info,
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
+      revocations: revocations.list.digest(),
       started_at: startedAt,
     }),
+    revoke: (request) => revocations.take(request),
     metrics: createMetrics({
       seats: () => seats.count,
       capacity: config.capacity,

@@ -27,6 +27,7 @@ describe('the settings', () => {
       logLevel: 'info',
       trustProxy: false,
       workers: [],
+      auditDays: 365,
       moveAfterMs: 60_000,
       accounts: { mail: undefined, printMail: true, signUp: { kind: 'closed' }, provider: undefined },
     });
@@ -51,7 +52,7 @@ describe('the settings', () => {
     assert.equal(config.publicUrl, 'https://teach.example.org');
     assert.equal(config.dataDirectory, '/srv/data');
     assert.equal(config.database.kind, 'postgresql');
-    assert.deepEqual(config.secret, { kind: 'given', secret: 'x'.repeat(32) });
+    assert.deepEqual(config.secret, { kind: 'given', secrets: ['x'.repeat(32)] });
     assert.deepEqual(config.corsOrigins, ['https://a.example.org', 'http://localhost:5173']);
     assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
     assert.equal(config.logLevel, 'warn');

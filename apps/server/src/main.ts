@@ -7,6 +7,7 @@ import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
+import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHealth } from './health.ts';
@@ -19,15 +20,20 @@ import { openMailer } from './mail/mailer.ts';
 import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
 import { createProvider } from './people/provider.ts';
+import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { openRevocations } from './removal/revocations.ts';
+import { listenToServers } from './removal/signals.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
-import { installationSecret } from './tokens/installation-secret.ts';
+import { openKeyring } from './tokens/keyring.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
+import { openSealedSecrets } from './tokens/sealed-secrets.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
+import { secretSource } from './tokens/secret-source.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
 import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
@@ -103,7 +109,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const sealing = createSealing(await installationSecret(config.secret));
+  const keyring = starting.adopt(
+    await openKeyring({ source: secretSource(config.secret), onError }),
+    (each) => each.close(),
+  );
+  const sealing = createSealing(keyring.secrets);
+  const secrets = await openSealedSecrets(database, sealing);
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );
@@ -113,12 +124,29 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     await openMailer({ settings: mail, print: printMail ? print : undefined, onError }),
     (each) => each.close(),
   );
-  const accounts = { database, publicUrl, secret: sealing.derive('sessions'), now, signUp, onError };
+  const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
   const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
   const provider =
     issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
+  const audit = starting.adopt(
+    createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
+    (each) => each.close(),
+  );
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
+    each.close(),
+  );
+  starting.adopt(
+    listenToServers(config.database, (id) => {
+      // Tokens first: connections end with the reason before the seat goes.
+      revocations
+        .look()
+        .catch(onError)
+        .finally(() => changes.notify(id));
+    }),
+    (each) => each.close(),
+  );
   const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
   const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
   // Seats on workers are the workers' to keep.
@@ -135,7 +163,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     const endpoint = routes.find(id)?.endpoint;
     return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
   };
-  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
+  const seatTokens = createSeatTokens({
+    keys,
+    now,
+    vmIp: (seat) => hostOf(agentOf(seat)),
+    notBefore: revocations.list.notBefore,
+  });
   const preparedSeats = starting.adopt(
     createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
     (each) => each.close(),
@@ -147,6 +180,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
     runtimes: () => [...runtimes.keys()],
+    onRevoked: (revocation) => revocations.list.add([revocation]),
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -174,11 +208,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const gateway = createGateway({
     routes,
     keys: keys.publicKeys,
+    revocations: revocations.list,
     allowedOrigins: (origin, request) => origins.allows(origin, request.headers),
     previews: {
       domain: origins.domain,
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
-      secret: sealing.derive('previews'),
+      secret: secrets.previews,
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
@@ -199,6 +234,15 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
     provider,
+    audit,
+    database,
+    personalData: createPersonalData({
+      database,
+      audit,
+      changes,
+      onRevoked: (revocation) => revocations.list.add([revocation]),
+      now,
+    }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),
@@ -251,6 +295,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         agents: config.workers,
         database,
         changes,
+        revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
         now,

@@ -10,6 +10,7 @@ export const patterns = {
   people: '/people',
   account: '/account',
   tokens: '/account/tokens',
+  audit: '/admin/audit',
   join: '/join/:code?',
   workspace: '/w/:workshopId',
 } as const;
@@ -29,6 +30,7 @@ export const paths = {
   provider: (next: string) => `/api/auth/provider?next=${part(next)}`,
   account: () => '/account',
   tokens: () => '/account/tokens',
+  audit: () => '/admin/audit',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };

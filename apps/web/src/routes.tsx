@@ -21,6 +21,7 @@ const table: readonly (readonly [pattern: string, load: Load])[] = [
   [patterns.enter, async () => (await import('./account/enter-page.tsx')).EnterPage],
   [patterns.people, async () => (await import('./people/people-page.tsx')).PeoplePage],
   [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
+  [patterns.audit, async () => (await import('./audit/audit-page.tsx')).AuditPage],
   [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
 ];
 

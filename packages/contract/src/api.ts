@@ -1,6 +1,7 @@
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { account, accountBody, apiToken, createdToken, createTokenBody } from './account.ts';
+import { auditPage, auditQuery, dataSubject, deleteDataBody, deletedData, personalData } from './audit.ts';
 import { adminOverview, adminVms, health } from './health.ts';
 import { seatNumber, workshopId } from './ids.ts';
 import { joinBody, joinInfo, seatSession } from './join.ts';
@@ -10,6 +11,7 @@ import { admin, anyone, learner, owner, reader, writer } from './procedure.ts';
 import {
   createWorkshopBody,
   extendBody,
+  removal,
   workshopDetails,
   workshopEvent,
   workshopSummary,
@@ -138,6 +140,31 @@ export const api = {
       })
       .input(bySeat)
       .output(workshopDetails),
+    removeLearner: writer
+      .route({
+        method: 'POST',
+        path: '/api/workshops/{id}/seats/{seat}/remove',
+        summary: 'Remove the learner of a seat; the seat is made as new, and their codes are refused',
+        successStatus: 202,
+      })
+      .input(bySeat)
+      .output(workshopDetails),
+    removals: reader
+      .route({
+        method: 'GET',
+        path: '/api/workshops/{id}/removals',
+        summary: 'The learners who were removed',
+      })
+      .input(byId)
+      .output(z.object({ removals: z.array(removal) })),
+    letBack: writer
+      .route({
+        method: 'DELETE',
+        path: '/api/workshops/{id}/removals/{removal}',
+        summary: 'Undo a removal: the learner may join again',
+      })
+      .input(byId.extend({ removal: z.string().max(64) }))
+      .output(z.object({ removal: z.string() })),
   },
 
   account: {
@@ -186,5 +213,25 @@ export const api = {
     vms: admin
       .route({ method: 'GET', path: '/api/admin/vms', summary: 'The workers, and the seats on each' })
       .output(adminVms),
+    audit: admin
+      .route({ method: 'GET', path: '/api/admin/audit', summary: 'Who did what, newest first' })
+      .input(auditQuery)
+      .output(auditPage),
+    exportData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/export',
+        summary: 'Everything that is kept of a learner or an account, without secrets',
+      })
+      .input(z.object({ subject: dataSubject }))
+      .output(personalData),
+    deleteData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/delete',
+        summary: 'Delete everything that is kept of a learner or an account',
+      })
+      .input(deleteDataBody)
+      .output(deletedData),
   },
 };

@@ -2,10 +2,9 @@ import type { ApiToken, CreateTokenBody } from '@clarateach/contract/account';
 import type { Config } from '@clarateach/server/config';
 import { createPeople, type People } from '@clarateach/server/people/people';
 import type { Database } from '@clarateach/server/store/database';
-import { installationSecret } from '@clarateach/server/tokens/installation-secret';
-import { createSealing } from '@clarateach/server/tokens/sealing';
 import { CommandError } from '../errors.ts';
 import { openMigrated } from './database.ts';
+import { secretsOf } from './secrets.ts';
 
 /**
  * Instructors' accounts, for whoever can read the server's own data and is its operator by that.
@@ -17,11 +16,11 @@ async function withPeople<T>(
 ): Promise<T> {
   const { database } = await openMigrated(config);
   try {
-    const sealing = createSealing(await installationSecret(config.secret));
+    const { sessions } = await secretsOf(config, database);
     const people = createPeople({
       database,
       publicUrl: config.publicUrl ?? `http://localhost:${config.port}`,
-      secret: sealing.derive('sessions'),
+      secret: sessions,
       now: Date.now,
       onError: (error) => {
         throw error;

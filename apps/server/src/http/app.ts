@@ -19,6 +19,7 @@ import type { Origins } from './origins.ts';
 import { mountProvider } from './provider-routes.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
+import { mountSignInAudit } from './sign-in-audit.ts';
 import { mountWeb } from './web.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -85,6 +86,9 @@ export interface AppDeps {
   readonly health: () => Promise<Health>;
   readonly version: string;
   readonly seatBase: RouterDeps['seatBase'];
+  readonly audit: RouterDeps['audit'];
+  readonly database: RouterDeps['database'];
+  readonly personalData: RouterDeps['personalData'];
   readonly workers: RouterDeps['workers'];
   /** Origins of workers that pages speak to. */
   readonly workerOrigins: () => readonly string[];
@@ -122,6 +126,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
 
   const { connections } = deps.metricSources.gateway;
   mountApi(app, createRouter({ ...deps, connections }), deps.closing);
+  mountSignInAudit(app, deps);
   mountAuth(app, deps);
   mountProvider(app, deps.provider);
 

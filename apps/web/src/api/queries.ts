@@ -2,6 +2,8 @@ import { MutationCache, QueryCache, QueryClient, queryOptions } from '@tanstack/
 import { ApiError } from './api-error.ts';
 import { client } from './client.ts';
 
+type WorkshopId = Parameters<typeof client.workshops.removals>[0]['id'];
+
 /** Errors of the caller stay errors however often they are tried. */
 function worthRetrying(failures: number, error: Error): boolean {
   if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false;
@@ -51,6 +53,12 @@ export const queries = {
       queryKey: ['workshops', id],
       queryFn: () => client.workshops.show({ id }),
       staleTime: Number.POSITIVE_INFINITY,
+    }),
+  removals: (id: WorkshopId) =>
+    queryOptions({
+      queryKey: ['workshops', id, 'removals'],
+      queryFn: async () => (await client.workshops.removals({ id })).removals,
+      refetchInterval: 15_000,
     }),
   tokens: queryOptions({ queryKey: ['tokens'], queryFn: async () => (await client.tokens.list()).tokens }),
 };
