@@ -9,6 +9,9 @@ import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { createColleagues } from './entry/colleagues.ts';
+import { createHandOver } from './entry/hand-over.ts';
+import { createRegistrations } from './entry/registrations.ts';
 import { createHealth } from './health.ts';
 import { createHttp, type LogDestination, mountApp } from './http/app.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -185,6 +188,9 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
+    registrations: createRegistrations({ database, changes, publicUrl, now, onError }),
+    handOver: createHandOver({ database, changes, publicUrl, now }),
+    colleagues: createColleagues({ database, now }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),

@@ -1,11 +1,7 @@
 import { z } from 'zod';
+import { entryPolicy, registrationState } from './entry.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
-
-const learnerName = z
-  .string()
-  .trim()
-  .min(1, 'Type your name, so that the instructor knows who you are.')
-  .max(60, 'A name has at most 60 characters.');
+import { learnerName } from './learner-name.ts';
 
 export const joinBody = z.object({ code: joinCode, name: learnerName, odehash: odehash.optional() });
 export type JoinBody = z.infer<typeof joinBody>;
@@ -33,5 +29,17 @@ export const joinInfo = z.object({
   state: z.enum(['open', 'full', 'starting', 'stopped']),
   seats: z.number().int(),
   freeSeats: z.number().int(),
+  entry: entryPolicy,
+  /** Whose access code it is; null for a join code. */
+  registration: z
+    .object({
+      name: z.string(),
+      state: registrationState,
+      /** Place on the waiting list, counted from 1. */
+      place: z.number().int().nullable(),
+      /** False where only those on the instructor's list may come, and this learner is not on it. */
+      admitted: z.boolean(),
+    })
+    .nullable(),
 });
 export type JoinInfo = z.infer<typeof joinInfo>;

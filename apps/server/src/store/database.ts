@@ -4,6 +4,7 @@ import { Migrator } from 'kysely/migration';
 import { people } from './migrations/0001-people.ts';
 import { workshops } from './migrations/0002-workshops.ts';
 import { workers } from './migrations/0003-workers.ts';
+import { registrations } from './migrations/0005-registrations.ts';
 import { openPostgres } from './postgres.ts';
 import type { Schema } from './schema.ts';
 import { openSqlite } from './sqlite.ts';
@@ -33,7 +34,12 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const MIGRATIONS = { '0001-people': people, '0002-workshops': workshops, '0003-workers': workers };
+const MIGRATIONS = {
+  '0001-people': people,
+  '0002-workshops': workshops,
+  '0003-workers': workers,
+  '0005-registrations': registrations,
+};
 const TRANSACTION_TRIES = 3;
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
