@@ -1,5 +1,9 @@
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { createColleagues } from '../entry/colleagues.ts';
+import { createHandOver } from '../entry/hand-over.ts';
+import type { MailMessage } from '../entry/letters.ts';
+import { createRegistrations } from '../entry/registrations.ts';
 import { createJoin } from '../join/join.ts';
 import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
@@ -18,6 +22,7 @@ export async function controlPlane(options: {
 }) {
   const { database, provider, now = Date.now } = options;
   const errors: unknown[] = [];
+  const mails: MailMessage[] = [];
   const onError = (error: unknown) => errors.push(error);
   const changes = createChanges(database, onError);
   const views = createViews('http://localhost:8080');
@@ -50,6 +55,18 @@ export async function controlPlane(options: {
       runtimes: () => [...runtimes.keys()],
     }),
     join: createJoin({ database, changes, now }),
+    registrations: createRegistrations({
+      database,
+      changes,
+      publicUrl: 'http://localhost:8080',
+      now,
+      sendMail: async (message) => void mails.push(message),
+      onError,
+    }),
+    handOver: createHandOver({ database, changes, publicUrl: 'http://localhost:8080', now }),
+    colleagues: createColleagues({ database, now }),
+    /** What was sent, in its order. */
+    mails,
     start: () => reconciler.start(),
     /** Ends the loops where they are and begins with new ones, as a server that restarts. */
     async restart() {

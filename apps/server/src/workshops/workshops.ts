@@ -29,7 +29,7 @@ import {
 } from './store.ts';
 import type { Views } from './view.ts';
 
-const JOIN_CODE_LENGTH = 6;
+export const JOIN_CODE_LENGTH = 6;
 const CODE_TRIES = 5;
 const MINUTE_MS = 60_000;
 
