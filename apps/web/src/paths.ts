@@ -3,10 +3,13 @@ export const patterns = {
   home: '/',
   workshop: '/workshops/:id',
   projector: '/workshops/:id/projector',
+  learners: '/workshops/:id/learners',
   signIn: '/sign-in',
   account: '/account',
   tokens: '/account/tokens',
   join: '/join/:code?',
+  register: '/register/:code',
+  handOver: '/hand-over',
   workspace: '/w/:workshopId',
 } as const;
 
@@ -16,11 +19,13 @@ export const paths = {
   home: () => '/',
   workshop: (id: string) => `/workshops/${part(id)}`,
   projector: (id: string) => `/workshops/${part(id)}/projector`,
+  learners: (id: string) => `/workshops/${part(id)}/learners`,
   signIn: (next?: string) =>
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
   account: () => '/account',
   tokens: () => '/account/tokens',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
+  register: (code: string) => `/register/${part(code)}`,
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };
 

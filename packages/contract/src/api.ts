@@ -17,7 +17,7 @@ import {
 } from './entry.ts';
 import { adminOverview, adminVms, health } from './health.ts';
 import { joinCode, seatNumber, workshopId } from './ids.ts';
-import { joinBody, joinInfo, seatSession } from './join.ts';
+import { handedSession, joinBody, joinInfo, seatSession } from './join.ts';
 import {
   createWorkshopBody,
   extendBody,
@@ -119,7 +119,7 @@ export const api = {
         summary: 'Take over a seat by a one-time link of the instructor',
       })
       .input(z.object({ token: z.string().max(128) }))
-      .output(seatSession),
+      .output(handedSession),
   },
 
   entry: {

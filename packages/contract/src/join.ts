@@ -22,6 +22,10 @@ export const seatSession = z.object({
 });
 export type SeatSession = z.infer<typeof seatSession>;
 
+/** A seat that was handed over, with the join code that its new browser keeps beside it. */
+export const handedSession = seatSession.extend({ code: z.string() });
+export type HandedSession = z.infer<typeof handedSession>;
+
 /** What a join page needs to know of a code. */
 export const joinInfo = z.object({
   workshop: z.object({ id: workshopId, name: z.string() }),

@@ -48,18 +48,18 @@ eachDatabase('handing a seat over', (open) => {
     const results = await Promise.allSettled([1, 2, 3].map(() => plane.handOver.redeem(token)));
     const claims = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     assert.equal(claims.length, 1);
-    assert.deepEqual([claims[0]?.seat, claims[0]?.name], [ada.seat, 'Ada']);
-    assert.notEqual(claims[0]?.odehash, ada.odehash);
+    assert.deepEqual([claims[0]?.claim.seat, claims[0]?.claim.name], [ada.seat, 'Ada']);
+    assert.notEqual(claims[0]?.claim.odehash, ada.odehash);
     await assert.rejects(plane.handOver.redeem(token), refused('not_found'));
     await assert.rejects(plane.join.claimOf(id, ada.odehash), refused('removed'));
     const holder = () => plane.routes.find({ workshop: id, seat: ada.seat })?.holder;
-    await eventually(() => holder() === claims[0]?.odehash);
+    await eventually(() => holder() === claims[0]?.claim.odehash);
   });
 
   test('an access code leads on to the seat that was handed over', async () => {
     const { accessCode } = await plane.registrations.register({ code, name: 'Bob' });
     const bob = await plane.join.join({ code: accessCode, name: 'Bob' });
-    const taken = await plane.handOver.redeem(await link(bob.seat));
+    const { claim: taken } = await plane.handOver.redeem(await link(bob.seat));
     const back = await plane.join.join({ code: accessCode, name: 'Bob' });
     assert.deepEqual([back.seat, back.odehash, back.returning], [bob.seat, taken.odehash, true]);
   });
@@ -72,7 +72,7 @@ eachDatabase('handing a seat over', (open) => {
     const older = await link(cy.seat);
     const newer = await link(cy.seat);
     await assert.rejects(plane.handOver.redeem(older), refused('not_found'));
-    assert.equal((await plane.handOver.redeem(newer)).seat, cy.seat);
+    assert.equal((await plane.handOver.redeem(newer)).claim.seat, cy.seat);
     await assert.rejects(plane.handOver.create(owner, id, 4), refused('conflict'));
     await assert.rejects(plane.handOver.redeem('made-up'), refused('not_found'));
   });

@@ -20,7 +20,7 @@ export interface HandOver {
   /** Throws `not_found` or, where nobody sits there, `conflict`. */
   create(userId: string, id: WorkshopId, seat: number): Promise<HandOverLink>;
   /** Throws `not_found` for a link that is used, too old, or whose learner has left the seat. */
-  redeem(token: string): Promise<Claim>;
+  redeem(token: string): Promise<{ readonly claim: Claim; readonly code: string }>;
 }
 
 export function createHandOver(deps: {
@@ -65,26 +65,26 @@ export function createHandOver(deps: {
 
     async redeem(token) {
       const hash = hashOf(token);
-      const link = await database.db
+      const known = await database.db
         .selectFrom('handOvers')
         .select('workshopId')
         .where('hash', '=', hash)
         .executeTakeFirst();
-      if (!link) throw usedUp();
-      const claim = await database.transaction(async (trx): Promise<Claim> => {
-        const workshop = await nextRevision(trx, link.workshopId);
-        const taken = await trx
+      if (!known) throw usedUp();
+      const taken = await database.transaction(async (trx) => {
+        const workshop = await nextRevision(trx, known.workshopId);
+        const link = await trx
           .deleteFrom('handOvers')
           .where('hash', '=', hash)
           .where('expiresAt', '>', now())
           .returning('sessionId')
           .executeTakeFirst();
-        if (workshop?.wanted !== 'running' || !taken) throw usedUp();
+        if (workshop?.wanted !== 'running' || !link) throw usedUp();
         const odehash = randomCode(ODEHASH_LENGTH) as Odehash;
         const before = await trx
           .selectFrom('sessions')
           .selectAll()
-          .where('id', '=', taken.sessionId)
+          .where('id', '=', link.sessionId)
           .executeTakeFirstOrThrow();
         await trx.updateTable('sessions').set({ odehash }).where('id', '=', before.id).execute();
         await trx
@@ -93,16 +93,17 @@ export function createHandOver(deps: {
           .where('workshopId', '=', workshop.id)
           .where('odehash', '=', before.odehash)
           .execute();
-        return {
+        const claim: Claim = {
           workshop: { id: workshop.id, name: workshop.name },
           seat: before.seat,
           odehash,
           name: before.name,
           returning: true,
         };
+        return { claim, code: workshop.code };
       });
-      changes.notify(claim.workshop.id);
-      return claim;
+      changes.notify(taken.claim.workshop.id);
+      return taken;
     },
   };
 }

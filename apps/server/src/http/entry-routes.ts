@@ -52,9 +52,10 @@ export function entryRoutes(
 
     handOver: {
       // 192 random bits need no limit on guesses.
-      redeem: os.handOver.redeem.handler(async ({ input, context }) =>
-        deps.session(await handOver.redeem(input.token), context),
-      ),
+      redeem: os.handOver.redeem.handler(async ({ input, context }) => {
+        const { claim, code } = await handOver.redeem(input.token);
+        return { ...(await deps.session(claim, context)), code };
+      }),
     },
 
     entry: {

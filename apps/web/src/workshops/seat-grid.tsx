@@ -1,8 +1,9 @@
 import type { SeatView, WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation } from '@tanstack/react-query';
-import { Ellipsis, Eraser, Eye, EyeOff, RotateCw } from 'lucide-react';
+import { Ellipsis, Eraser, Eye, EyeOff, Link2, RotateCw } from 'lucide-react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
+import { HandOverDialog } from '../entry/hand-over-dialog.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
@@ -15,6 +16,7 @@ import { showAnswer } from './workshop-actions.tsx';
 export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
   const { id } = workshop;
   const [resetting, setResetting] = useState<SeatView>();
+  const [handing, setHanding] = useState<SeatView>();
   const restart = useMutation({
     mutationFn: (seat: number) => client.workshops.restartSeat({ id, seat }),
     onSuccess: (details, seat) => {
@@ -37,9 +39,11 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
             seat={seat}
             onRestart={() => restart.mutate(seat.seat)}
             onReset={() => setResetting(seat)}
+            onHandOver={() => setHanding(seat)}
           />
         ))}
       </ul>
+      {handing && <HandOverDialog id={id} seat={handing} onClose={() => setHanding(undefined)} />}
       <Confirm
         open={resetting !== undefined}
         onOpenChange={(open) => !open && setResetting(undefined)}
@@ -60,9 +64,12 @@ interface SeatCardProps {
   readonly seat: SeatView;
   readonly onRestart: () => void;
   readonly onReset: () => void;
+  readonly onHandOver: () => void;
 }
 
-function SeatCard({ seat: { seat, phase, reason, attempts, learner }, onRestart, onReset }: SeatCardProps) {
+function SeatCard(props: SeatCardProps) {
+  const { onRestart, onReset, onHandOver } = props;
+  const { seat, phase, reason, attempts, learner } = props.seat;
   return (
     <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
       <div className="seat-head">
@@ -79,6 +86,9 @@ function SeatCard({ seat: { seat, phase, reason, attempts, learner }, onRestart,
               />
             }
             actions={[
+              ...(learner
+                ? [{ label: 'Hand over to another browser…', icon: Link2, onSelect: onHandOver }]
+                : []),
               { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
               { label: 'Reset…', icon: Eraser, danger: true, onSelect: onReset },
             ]}

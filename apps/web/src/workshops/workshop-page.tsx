@@ -53,13 +53,17 @@ function Workshop({ account, id }: { readonly account: Account; readonly id: str
             <div className="row wrap">
               <h1>{workshop.name}</h1>
               <WorkshopPhaseBadge phase={workshop.phase} />
+              {account.id !== workshop.ownerId && <span className="badge tone-accent">Not your own</span>}
               {live === 'interrupted' && (
                 <span className="badge tone-warn" role="status">
                   <CloudOff size={14} aria-hidden /> Live updates interrupted, reconnecting
                 </span>
               )}
             </div>
-            <WorkshopActions workshop={workshop} />
+            <WorkshopActions
+              workshop={workshop}
+              mayDelete={account.id === workshop.ownerId || account.role === 'admin'}
+            />
           </div>
         </div>
         <Progress workshop={workshop} counts={counts} />
