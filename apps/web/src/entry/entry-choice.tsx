@@ -6,10 +6,10 @@ export const ENTRY = {
   open: { title: 'Open', text: 'Whoever has the join code', icon: DoorOpen },
   registered: {
     title: 'Registered',
-    text: 'Who registers, with an access code of their own',
+    text: 'With an access code of their own',
     icon: UserCheck,
   },
-  list: { title: 'My list', text: 'Only people you put on a list', icon: ClipboardList },
+  list: { title: 'My list', text: 'People you put on a list', icon: ClipboardList },
 } as const satisfies Record<EntryPolicy, unknown>;
 
 interface EntryChoiceProps {
@@ -20,7 +20,7 @@ interface EntryChoiceProps {
 export function EntryChoice({ chosen, onChoose }: EntryChoiceProps) {
   const name = useId();
   return (
-    <fieldset className="runtimes">
+    <fieldset className="runtimes thirds">
       <legend className="field-label">Who may come in</legend>
       {(Object.keys(ENTRY) as EntryPolicy[]).map((entry) => {
         const { title, text, icon: Icon } = ENTRY[entry];
