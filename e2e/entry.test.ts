@@ -175,6 +175,7 @@ async function handOver(room: Room, teacher: Page, ada: Page): Promise<void> {
 
   const found = (await room.person()).page;
   await found.goto(link);
+  await found.getByRole('heading', { name: 'Back to your seat' }).waitFor();
   await room.picture(found, 'hand-over');
   await found.getByRole('button', { name: 'Open my seat' }).click();
   await found.getByText('Connected', { exact: true }).waitFor();
@@ -193,9 +194,6 @@ async function handOver(room: Room, teacher: Page, ada: Page): Promise<void> {
 async function exportList(room: Room, page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Learners and entry' }).click();
   await page.getByRole('row', { name: /Grace/ }).waitFor();
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await room.picture(page, 'registrations-dark');
-  await page.emulateMedia({ colorScheme: 'light' });
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Export' }).click();
   const csv = await readFile(await (await download).path(), 'utf8');
@@ -224,6 +222,7 @@ async function shareWithColleague(room: Room, teacher: Page, { data, url }: Inst
   await teacher.getByText('co-instructor').waitFor();
 
   await page.goto(url);
+  await page.getByText('Shared with you').waitFor();
   await page.getByRole('link', { name: 'Entry story' }).click();
   await page.getByRole('button', { name: 'Stop', exact: true }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'More actions' }).count(), 0);

@@ -83,7 +83,7 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
         {workshops !== undefined && workshops.length > 0 && (
           <ul className="workshop-list">
             {workshops.map((workshop) => (
-              <WorkshopCard key={workshop.id} workshop={workshop} own={workshop.ownerId === account.id} />
+              <WorkshopCard key={workshop.id} workshop={workshop} account={account} />
             ))}
           </ul>
         )}
@@ -104,10 +104,10 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
 
 interface WorkshopCardProps {
   readonly workshop: WorkshopSummary;
-  readonly own: boolean;
+  readonly account: Account;
 }
 
-function WorkshopCard({ workshop, own }: WorkshopCardProps) {
+function WorkshopCard({ workshop, account }: WorkshopCardProps) {
   const { id, name, phase, code, readySeats, occupiedSeats, seatCount, endsAt } = workshop;
   const now = useNow(15_000);
   const off = phase === 'stopped';
@@ -120,7 +120,7 @@ function WorkshopCard({ workshop, own }: WorkshopCardProps) {
           </Link>
         </h2>
         <span className="row">
-          {!own && <span className="badge tone-accent">Another's</span>}
+          {workshop.ownerId !== account.id && <SharedBadge account={account} />}
           <WorkshopPhaseBadge phase={phase} />
         </span>
       </div>
@@ -148,6 +148,15 @@ function WorkshopCard({ workshop, own }: WorkshopCardProps) {
         </div>
       </dl>
     </li>
+  );
+}
+
+/** At a workshop that somebody else made. */
+export function SharedBadge({ account }: { readonly account: Account }) {
+  return (
+    <span className="badge tone-accent">
+      {account.role === 'admin' ? "Another instructor's" : 'Shared with you'}
+    </span>
   );
 }
 
