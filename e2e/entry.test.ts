@@ -59,7 +59,7 @@ async function story(room: Room, running: Running, installation: Installation): 
   await bob.getByText('Seat 2', { exact: true }).waitFor();
 
   await handOver(room, teacher, ada);
-  await exportList(room, teacher);
+  await exportList(teacher);
   await shareWithColleague(room, teacher, installation);
 }
 
@@ -191,7 +191,7 @@ async function handOver(room: Room, teacher: Page, ada: Page): Promise<void> {
   await room.picture(late, 'hand-over-used');
 }
 
-async function exportList(room: Room, page: Page): Promise<void> {
+async function exportList(page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Learners and entry' }).click();
   await page.getByRole('row', { name: /Grace/ }).waitFor();
   const download = page.waitForEvent('download');

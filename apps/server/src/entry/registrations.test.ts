@@ -197,29 +197,32 @@ eachDatabase('registration', (open, kind) => {
       kind === 'postgresql'
         ? await controlPlane({ database: opened.again(), provider: instantProvider(), server: 'server-2' })
         : plane;
-    const made = await Promise.all(
-      Array.from({ length: 60 }, (_, index) =>
-        (index % 2 ? plane : second).registrations.register({ code, name: `Learner ${index}` }),
-      ),
-    );
-    const confirmed = made.filter(({ state }) => state === 'confirmed');
-    assert.equal(confirmed.length, 20);
-    // Ten leave while ten come: ten of those who waited have moved up, and nobody of those who came later.
-    await Promise.all([
-      ...confirmed.slice(0, 10).map(({ accessCode }) => second.registrations.cancelOwn(accessCode)),
-      ...Array.from({ length: 10 }, (_, index) =>
-        plane.registrations.register({ code, name: `Later ${index}` }),
-      ),
-    ]);
-    const all = await states(id);
-    assert.equal(all.filter(([, state]) => state === 'confirmed').length, 20);
-    assert.ok(all.every(([name, state]) => !name.startsWith('Later') || state === 'waiting'));
-    const waiting = all.flatMap(([, , place]) => place ?? []);
-    assert.deepEqual(
-      waiting,
-      waiting.map((_, index) => index + 1),
-    );
-    if (second !== plane) await second.close();
+    try {
+      const made = await Promise.all(
+        Array.from({ length: 60 }, (_, index) =>
+          (index % 2 ? plane : second).registrations.register({ code, name: `Learner ${index}` }),
+        ),
+      );
+      const confirmed = made.filter(({ state }) => state === 'confirmed');
+      assert.equal(confirmed.length, 20);
+      // Ten leave while ten come: ten of those who waited have moved up, and nobody of those who came later.
+      await Promise.all([
+        ...confirmed.slice(0, 10).map(({ accessCode }) => second.registrations.cancelOwn(accessCode)),
+        ...Array.from({ length: 10 }, (_, index) =>
+          plane.registrations.register({ code, name: `Later ${index}` }),
+        ),
+      ]);
+      const all = await states(id);
+      assert.equal(all.filter(([, state]) => state === 'confirmed').length, 20);
+      assert.ok(all.every(([name, state]) => !name.startsWith('Later') || state === 'waiting'));
+      const waiting = all.flatMap(([, , place]) => place ?? []);
+      assert.deepEqual(
+        waiting,
+        waiting.map((_, index) => index + 1),
+      );
+    } finally {
+      if (second !== plane) await second.close();
+    }
   });
 
   test('an import names the wrong lines and takes nothing, or all but them', async () => {
