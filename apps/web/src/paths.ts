@@ -3,6 +3,7 @@ export const patterns = {
   home: '/',
   workshop: '/workshops/:id',
   projector: '/workshops/:id/projector',
+  learners: '/workshops/:id/learners',
   signIn: '/sign-in',
   signUp: '/sign-up',
   forgotten: '/forgotten',
@@ -12,6 +13,8 @@ export const patterns = {
   tokens: '/account/tokens',
   audit: '/admin/audit',
   join: '/join/:code?',
+  register: '/register/:code',
+  handOver: '/hand-over',
   workspace: '/w/:workshopId',
 } as const;
 
@@ -21,6 +24,7 @@ export const paths = {
   home: () => '/',
   workshop: (id: string) => `/workshops/${part(id)}`,
   projector: (id: string) => `/workshops/${part(id)}/projector`,
+  learners: (id: string) => `/workshops/${part(id)}/learners`,
   signIn: (next?: string) =>
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
   signUp: () => '/sign-up',
@@ -32,6 +36,7 @@ export const paths = {
   tokens: () => '/account/tokens',
   audit: () => '/admin/audit',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
+  register: (code: string) => `/register/${part(code)}`,
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };
 

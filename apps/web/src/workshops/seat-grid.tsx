@@ -1,8 +1,9 @@
 import type { SeatView, WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation } from '@tanstack/react-query';
-import { Ellipsis, Eraser, Eye, EyeOff, RotateCw, UserX } from 'lucide-react';
+import { Ellipsis, Eraser, Eye, EyeOff, Link2, RotateCw, UserX } from 'lucide-react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
+import { HandOverDialog } from '../entry/hand-over-dialog.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
@@ -17,6 +18,7 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
   const { id } = workshop;
   const [resetting, setResetting] = useState<SeatView>();
   const [removing, setRemoving] = useState<SeatView>();
+  const [handing, setHanding] = useState<SeatView>();
   const restart = useMutation({
     mutationFn: (seat: number) => client.workshops.restartSeat({ id, seat }),
     onSuccess: (details, seat) => {
@@ -40,10 +42,12 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
             onRestart={() => restart.mutate(seat.seat)}
             onReset={() => setResetting(seat)}
             onRemove={() => setRemoving(seat)}
+            onHandOver={() => setHanding(seat)}
           />
         ))}
       </ul>
       <RemovedLearners id={id} />
+      {handing && <HandOverDialog id={id} seat={handing} onClose={() => setHanding(undefined)} />}
       <RemoveLearner id={id} seat={removing} onClose={() => setRemoving(undefined)} />
       <Confirm
         open={resetting !== undefined}
@@ -66,6 +70,7 @@ interface SeatCardProps {
   readonly onRestart: () => void;
   readonly onReset: () => void;
   readonly onRemove: () => void;
+  readonly onHandOver: () => void;
 }
 
 function SeatCard({
@@ -73,6 +78,7 @@ function SeatCard({
   onRestart,
   onReset,
   onRemove,
+  onHandOver,
 }: SeatCardProps) {
   return (
     <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
@@ -90,6 +96,9 @@ function SeatCard({
               />
             }
             actions={[
+              ...(learner
+                ? [{ label: 'Hand over to another browser…', icon: Link2, onSelect: onHandOver }]
+                : []),
               ...(SEAT_CAN_RESTART[phase]
                 ? [
                     { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
