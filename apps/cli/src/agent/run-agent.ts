@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { type AgentConfig, AgentConfigError, readAgentConfig } from '@clarateach/agent/config';
+import { type AgentConfig, readAgentConfig } from '@clarateach/agent/config';
 import { createAgent, type RunningAgent } from '@clarateach/agent/main';
+import { ConfigError } from '@clarateach/contract/settings';
 import type { AgentOptions } from '../commands/agent.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import type { Output } from '../output.ts';
@@ -36,7 +37,7 @@ function configFrom({ port, host, data, runtime, capacity }: AgentOptions): Agen
   try {
     return readAgentConfig({ ...process.env, ...Object.fromEntries(said) });
   } catch (error) {
-    if (error instanceof AgentConfigError) throw new UsageError(error.message);
+    if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;
   }
 }
