@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AgentConfig, readAgentConfig } from '@clarateach/agent/config';
 import { createAgent, type RunningAgent } from '@clarateach/agent/main';
-import { ConfigError } from '@clarateach/contract/settings';
+import { withMetadataToken } from '@clarateach/agent/metadata-token';
+import { ConfigError, type Environment } from '@clarateach/contract/settings';
 import type { AgentOptions } from '../commands/agent.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import type { Output } from '../output.ts';
@@ -12,7 +13,7 @@ import { chooseRuntime } from '../up/choose-runtime.ts';
 /** Brings a checkout to a running agent, and ends the agent when the signal is aborted; its seats run on. */
 export async function runAgent(output: Output, signal: AbortSignal, options: AgentOptions): Promise<void> {
   // Wrong settings are told before anything is built.
-  const asked = configFrom(options);
+  const asked = configFrom(await withMetadataToken(process.env), options);
   const { runtime, why } = await chooseRuntime(output, signal, asked.runtime);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
   await whileBuilding(output, signal, () => prepareSeats(output, signal, runtime));
@@ -26,7 +27,7 @@ export async function runAgent(output: Output, signal: AbortSignal, options: Age
   }
 }
 
-function configFrom({ port, host, data, runtime, capacity }: AgentOptions): AgentConfig {
+function configFrom(env: Environment, { port, host, data, runtime, capacity }: AgentOptions): AgentConfig {
   const said = Object.entries({
     PORT: port?.toString(),
     HOST: host,
@@ -35,7 +36,7 @@ function configFrom({ port, host, data, runtime, capacity }: AgentOptions): Agen
     CAPACITY: capacity?.toString(),
   }).filter(([, value]) => value !== undefined);
   try {
-    return readAgentConfig({ ...process.env, ...Object.fromEntries(said) });
+    return readAgentConfig({ ...env, ...Object.fromEntries(said) });
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;
