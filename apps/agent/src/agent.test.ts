@@ -75,6 +75,7 @@ describe('an agent', () => {
         state: 'running',
         holder: null,
         holder_revision: null,
+        installation: null,
       },
     ]);
     const health = (await (await fetch(`http://127.0.0.1:${agent.port}/health`)).json()) as Record<

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   AGENT_API_VERSION,
   AGENT_CHANGE_HEADER,
+  AGENT_DRAIN_PATH,
   AGENT_VERSION_HEADER,
   type AgentHealth,
   type AgentInfo,
@@ -9,6 +10,7 @@ import {
   vmRequest,
 } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
+import { type Caller, callerOf, mayTouch } from './callers.ts';
 import type { Guard } from './credentials.ts';
 import { AgentError } from './errors.ts';
 import { type Answer, readJson, send, sendError } from './http.ts';
@@ -21,6 +23,8 @@ export interface ApiDeps {
   readonly seats: AgentSeats;
   readonly guard: Guard;
   readonly health: () => AgentHealth;
+  /** Whether new seats are taken from now on; resolves when a restart would know it too. */
+  readonly setDraining: (draining: boolean) => Promise<void>;
   /** What `/info` says besides the health and the seats. */
   readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
@@ -49,9 +53,12 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     if (changes.size > REMEMBERED_CHANGES && oldest !== undefined) changes.delete(oldest);
   };
 
-  const create = async (request: IncomingMessage, signal: AbortSignal): Promise<Answer> => {
+  const create = async (request: IncomingMessage, caller: Caller, signal: AbortSignal): Promise<Answer> => {
     const { workshop_id, seat_id, image, env, limits } = vmRequest.parse(await readJson(request));
     const id = { workshop: workshop_id, seat: seat_id };
+    if (!mayTouch(caller, seats.ownerOf(id))) {
+      throw new AgentError('rejected', `${seatName(id)} belongs to another installation on this worker.`);
+    }
     checkOrder(request, id);
     const isNew = await seats.ensure(
       {
@@ -65,6 +72,7 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
           openFiles: limits.open_files,
         },
       },
+      caller.kind === 'server' ? caller.installation : null,
       signal,
     );
     return { status: isNew ? 201 : 200, body: await seats.look(id, signal) };
@@ -72,11 +80,16 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
 
   const ofSeat = async (
     request: IncomingMessage,
-    id: SeatId,
-    verb: string | undefined,
+    { id, verb = '', isForeign }: { id: SeatId; verb: string | undefined; isForeign: boolean },
     signal: AbortSignal,
   ): Promise<Answer> => {
-    switch (`${request.method} ${verb ?? ''}`) {
+    const call = `${request.method} ${verb}`;
+    if (isForeign) {
+      // To its caller the seat is absent, and an absent seat is already stopped and destroyed.
+      if (call === 'DELETE ' || call === 'POST stop') return { status: 204 };
+      throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
+    }
+    switch (call) {
       case 'GET ': {
         const vm = await seats.look(id, signal);
         if (!vm) throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
@@ -114,20 +127,28 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     }
     deps.guard(request);
     checkVersion(request);
+    const caller = callerOf(request);
+    const listed = async () =>
+      (await seats.list(signal)).filter(({ installation }) => mayTouch(caller, installation));
     if (plain === 'GET /info') {
-      const vms = [...(await seats.list(signal))];
+      const vms = await listed();
       return { status: 200, body: { ...deps.health(), ...deps.info(), vms } };
+    }
+    if (plain === `PUT ${AGENT_DRAIN_PATH}` || plain === `DELETE ${AGENT_DRAIN_PATH}`) {
+      await deps.setDraining(request.method === 'PUT');
+      return { status: 200, body: deps.health() };
     }
     if (first !== 'vms' || rest.length > 0) throw nothingHere();
     if (workshop === undefined) {
-      if (request.method === 'POST') return create(request, signal);
+      if (request.method === 'POST') return create(request, caller, signal);
       if (request.method !== 'GET') throw nothingHere();
       const only = url.searchParams.get('workshop_id');
-      const vms = (await seats.list(signal)).filter((vm) => only === null || vm.workshop_id === only);
+      const vms = (await listed()).filter((vm) => only === null || vm.workshop_id === only);
       return { status: 200, body: { vms } };
     }
     const id = seatOf(workshop, seat);
-    return ofSeat(request, id, verb, signal);
+    const isForeign = !mayTouch(caller, seats.ownerOf(id));
+    return ofSeat(request, { id, verb, isForeign }, signal);
   };
 
   return (request, response) => {

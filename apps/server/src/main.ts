@@ -237,6 +237,8 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         agents: config.workers,
         database,
         changes,
+        installation: await installationId(database),
+        keyIds: () => keys.jwks().keys.map(({ kid }) => kid),
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
         now,

@@ -41,9 +41,13 @@ export const workerView = z.object({
   draining: z.boolean(),
   /** Seats that it takes. */
   capacity: z.number().int(),
+  /** Seats that it had when it last answered, with those of other installations. */
+  seatCount: z.number().int(),
   /** When it last answered. */
   heardAt: z.iso.datetime().nullable(),
-  /** What it had when it last answered. */
+  /** When seats that are lost with it are brought up elsewhere, without their files; null while it is not lost. */
+  movesAt: z.iso.datetime().nullable(),
+  /** What it had of this installation when it last answered. */
   seats: z.array(z.object({ workshopId, seat: seatNumber, state: z.enum([...vmState.options, 'unknown']) })),
 });
 export type WorkerView = z.infer<typeof workerView>;
