@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { type TestAgent, TOKEN, testAgent } from '@clarateach/agent/testing';
 import { connectInstructor } from '@clarateach/bench/platform';
 import type { Vm } from '@clarateach/contract/agent-api';
-import type { AdminVms } from '@clarateach/contract/health';
+import type { AdminVms, Health } from '@clarateach/contract/health';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { readConfig } from '@clarateach/server/config';
@@ -150,6 +150,41 @@ test('two servers with databases of their own share a worker, and leave each oth
     await other.close();
     await rm(data, { recursive: true, force: true });
   }
+});
+
+test('the server’s figures tell of each worker whether it answers, its room and its seats', async () => {
+  await using scene = await stage([5, 7]);
+  const [one, two] = scene.agents as [TestAgent, TestAgent];
+  const { id } = await scene.instructor.workshop(4);
+  const all = async (lines: readonly string[]) => {
+    const text = await (await fetch(`${scene.server.url}/metrics`)).text();
+    return lines.every((line) => text.includes(`clarateach_worker_${line}\n`));
+  };
+  const named = (figure: string, agent: TestAgent, value: number) =>
+    `${figure}{worker="http://127.0.0.1:${agent.port}"} ${value}`;
+  const [held, others] = [(await scene.held(one)).length, (await scene.held(two)).length];
+  await eventually('both are up', () =>
+    all([
+      ...[named('up', one, 1), named('capacity', one, 5), named('seats', one, held)],
+      ...[named('up', two, 1), named('capacity', two, 7), named('seats', two, others)],
+    ]),
+  );
+  await one.close();
+  await eventually('its seats are lost', () =>
+    all([named('up', one, 0), named('seats_lost', one, held), named('seats_lost', two, 0)]),
+  );
+  await eventually('the health says so', async () => {
+    const { status, workers } = (await (await fetch(`${scene.server.url}/api/health`)).json()) as Health;
+    return status === 'degraded' && workers?.total === 2 && workers.up === 1;
+  });
+  await eventually('a lost seat says when it is moved', async () => {
+    const { seats } = await scene.instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`);
+    const lost = seats.find(({ phase }) => phase === 'lost');
+    if (!lost) return false;
+    const inMs = Date.parse(lost.movesAt ?? '') - Date.now();
+    assert.ok(inMs > 0 && inMs <= 60_000, String(lost.movesAt));
+    return true;
+  });
 });
 
 test('a server whose workers are all away starts, and its health says so', async () => {

@@ -6,6 +6,7 @@ export const patterns = {
   signIn: '/sign-in',
   account: '/account',
   tokens: '/account/tokens',
+  workers: '/workers',
   join: '/join/:code?',
   workspace: '/w/:workshopId',
 } as const;
@@ -20,6 +21,7 @@ export const paths = {
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
   account: () => '/account',
   tokens: () => '/account/tokens',
+  workers: () => '/workers',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };

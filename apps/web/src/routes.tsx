@@ -18,6 +18,7 @@ const table: readonly (readonly [pattern: string, load: Load])[] = [
   [patterns.signIn, async () => (await import('./account/sign-in-page.tsx')).SignInPage],
   [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
   [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
+  [patterns.workers, async () => (await import('./workers/workers-page.tsx')).WorkersPage],
 ];
 
 const pages = table.map(([pattern, load]) => ({

@@ -8,6 +8,8 @@ export const health = z.object({
   version: z.string(),
   database: z.object({ kind: z.enum(['sqlite', 'postgresql']), ok: z.boolean() }),
   runtimes: z.array(runtimeInfo.extend({ ok: z.boolean() })),
+  /** Machines that run the seats; null where the server itself does. */
+  workers: z.object({ total: z.number().int(), up: z.number().int() }).nullable(),
   /** The runtime of a workshop that names none. */
   defaultRuntime: runtimeName,
 });
@@ -21,6 +23,8 @@ export const adminOverview = z.object({
     ready: z.number().int(),
     occupied: z.number().int(),
     failed: z.number().int(),
+    /** On workers that do not answer. */
+    lost: z.number().int(),
   }),
   connections: z.number().int(),
   health,

@@ -25,7 +25,7 @@ function workshop(phase: WorkshopPhase, seat: SeatPhase, reason = ''): WorkshopD
     ttlMinutes: 240,
     image: null,
     hasApiKey: false,
-    seats: [{ seat: 1, phase: seat, reason, attempts: 0, learner: null }],
+    seats: [{ seat: 1, phase: seat, reason, movesAt: null, attempts: 0, learner: null }],
   };
 }
 

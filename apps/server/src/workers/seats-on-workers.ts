@@ -133,7 +133,8 @@ export function seatsOnWorkers(deps: {
       await worker.looked;
       if (worker.state === 'up') return worker.call(signal, (ends) => worker.agent.observe(id, ends));
       if (isAbandoned(worker)) return { state: 'absent' };
-      return { state: 'lost', reason: lostReason(worker) };
+      const givenUpAt = worker.lostAt === undefined ? {} : { givenUpAt: worker.lostAt + moveAfterMs };
+      return { state: 'lost', reason: lostReason(worker), ...givenUpAt };
     },
 
     async list(signal) {

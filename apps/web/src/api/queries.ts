@@ -45,5 +45,11 @@ export const queries = {
       queryFn: () => client.workshops.show({ id }),
       staleTime: Number.POSITIVE_INFINITY,
     }),
+  workers: queryOptions({
+    queryKey: ['workers'],
+    queryFn: async () => (await client.admin.vms()).workers,
+    staleTime: 0,
+    refetchInterval: 2_000,
+  }),
   tokens: queryOptions({ queryKey: ['tokens'], queryFn: async () => (await client.tokens.list()).tokens }),
 };
