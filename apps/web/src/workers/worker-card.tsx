@@ -8,10 +8,9 @@ import { useNow } from '../ui/time.ts';
 import { situationOf, WORKER_LOOK } from './worker-state.ts';
 
 export function WorkerCard({ worker }: { readonly worker: WorkerView }) {
-  const { address, problem, version, runtime, capacity, seatCount, publicUrl, heardAt } = worker;
+  const { address, problem, heardAt } = worker;
   const situation = situationOf(worker);
   const look = WORKER_LOOK[situation];
-  const used = capacity === 0 ? 0 : Math.min(1, seatCount / capacity);
   return (
     <li className={`card worker-card worker-${situation}`} aria-label={`Worker ${address}`}>
       <div className="row spread wrap">
@@ -23,6 +22,18 @@ export function WorkerCard({ worker }: { readonly worker: WorkerView }) {
       </div>
       {problem !== '' && <p className="worker-problem">{problem}</p>}
       <Fate worker={worker} />
+      {/* Of one that never answered nothing is known. */}
+      {heardAt !== null && <Facts worker={worker} heardAt={heardAt} />}
+      <Seats worker={worker} />
+    </li>
+  );
+}
+
+function Facts({ worker, heardAt }: { readonly worker: WorkerView; readonly heardAt: string }) {
+  const { version, runtime, capacity, seatCount, publicUrl } = worker;
+  const used = capacity === 0 ? 0 : Math.min(1, seatCount / capacity);
+  return (
+    <>
       <div
         className="worker-room"
         role="progressbar"
@@ -51,15 +62,16 @@ export function WorkerCard({ worker }: { readonly worker: WorkerView }) {
         </div>
         <div>
           <dt>Last heard</dt>
-          <dd>{heardAt === null ? 'never' : <Heard at={heardAt} />}</dd>
+          <dd>
+            <Heard at={heardAt} />
+          </dd>
         </div>
         <div className="wide">
           <dt>Learners reach it</dt>
           <dd>{publicUrl ?? 'through this server'}</dd>
         </div>
       </dl>
-      <Seats worker={worker} />
-    </li>
+    </>
   );
 }
 
