@@ -13,10 +13,12 @@ const noProxies = missing.length > 0 ? `NOT RUN: ${missing.join(' and ')} not in
 /** Each benchmark in its short form: that it does its work right, and never how fast. */
 const benchmarks: [name: string, skip: string | undefined][] = [
   ['join-burst', undefined],
+  ['join-to-prompt', noDocker],
   ['ten-seats', noDocker],
   ['density', noDocker],
   ['echo', noDocker ?? noProxies],
   ['flood', noDocker],
+  ['reattach', noDocker],
 ];
 
 for (const [name, skip] of benchmarks) {
