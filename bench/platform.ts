@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** The API of a running server, as its first instructor uses it. */
 export interface Instructor {
+  /** Where the server is, as browsers reach it. */
+  readonly url: string;
   /** Calls the API; throws unless the answer is a success. */
   api<T>(method: string, path: string, body?: unknown): Promise<T>;
   /** A workshop whose seats are all usable. */
@@ -84,6 +86,7 @@ export async function connectInstructor(url: string, signIn: string): Promise<In
   };
 
   return {
+    url,
     api,
     async workshop(seats) {
       const details = await api<WorkshopDetails>('POST', '/api/workshops?wait=ready', {

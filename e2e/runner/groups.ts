@@ -14,19 +14,28 @@ const under =
   (file: string) =>
     directories.some((directory) => file.startsWith(`${directory}/`));
 
-const runtimes = (file: string) => file.includes('/src/providers/') || under('images')(file);
+const microvms = (file: string) => file.includes('/src/providers/microvm/');
+const runtimes = (file: string) =>
+  (file.includes('/src/providers/') || under('images')(file)) && !microvms(file);
 
 /** In the order they run: cheap and wide first, so that a plain mistake shows early. */
 export const GROUPS: readonly Group[] = [
   {
     name: 'packages',
-    claims: (file) => under('packages', 'apps/web')(file) && !runtimes(file),
+    claims: (file) => under('packages', 'apps/web')(file) && !runtimes(file) && !microvms(file),
     concurrency: 2,
     timeoutMinutes: 5,
   },
   { name: 'workspace', claims: under('apps/workspace'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'server', claims: under('apps/server'), concurrency: 1, timeoutMinutes: 8 },
   { name: 'agent', claims: under('apps/agent'), concurrency: 1, timeoutMinutes: 6 },
+  {
+    name: 'microvms',
+    claims: microvms,
+    concurrency: 1,
+    // Guests may run in software here, on processors that others use as well.
+    timeoutMinutes: 12,
+  },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
   {

@@ -4,12 +4,15 @@ import {
   installCommand,
   installPrograms,
   LOCAL_SEAT_PROGRAMS,
+  MICROVM_PROGRAMS,
   type SystemProgram,
 } from '@clarateach/cli/machine/packages';
 import { which } from '@clarateach/cli/machine/which';
 import type { Output } from '@clarateach/cli/output';
 import { buildSeatPrograms, buildWeb } from '@clarateach/cli/prepare/builds';
+import { prepareMicrovmImages } from '@clarateach/cli/prepare/microvm-images';
 import { buildSeatImage } from '@clarateach/cli/prepare/seat-image';
+import { STATE_DIRECTORY } from '@clarateach/cli/root';
 import { engineAnswers, type OwnedEngine, startEngine } from './docker-engine.ts';
 
 const ENGINE: SystemProgram = { program: 'dockerd', package: 'docker.io' };
@@ -18,10 +21,14 @@ const BROWSER: SystemProgram = { program: 'chromium', package: 'chromium' };
 const PEERS: readonly SystemProgram[] = [
   { program: 'nginx', package: 'nginx-light' },
   { program: 'haproxy', package: 'haproxy' },
+  { program: 'caddy', package: 'caddy' },
+  { program: 'wrk', package: 'wrk' },
 ];
 /** Things that a test of the running system needs; units do without. */
 const NEEDS_MACHINE =
   /^(e2e|bench|images|apps\/workspace|packages\/seats\/src\/providers)\/|^apps\/(cli|server)\/.*(main|up)\.test\.ts$/;
+/** Where the tests of microVMs look for kernel and root disk. */
+const MICROVM_IMAGES = process.env.IMAGES_DIR || join(STATE_DIRECTORY, 'images');
 const NEEDS_NOTHING = /^e2e\/repository\.test\.ts$/;
 
 export interface Machine {
@@ -53,6 +60,7 @@ export async function prepareMachine(options: Options): Promise<Machine> {
   const wanted = [
     ...LOCAL_SEAT_PROGRAMS,
     ...IMAGE_BASE_PROGRAMS,
+    ...MICROVM_PROGRAMS,
     BROWSER,
     ...PEERS,
     ...(answered ? [] : [ENGINE]),
@@ -76,6 +84,9 @@ export async function prepareMachine(options: Options): Promise<Machine> {
   if (answered || engine) {
     say('Building the seat image (unchanged parts are not built again) …');
     await attempt('seat image', () => buildSeatImage(output, signal));
+    if (process.getuid?.() === 0) {
+      await attempt('images of microVMs', () => prepareMicrovmImages(output, signal, MICROVM_IMAGES));
+    }
   }
   for (const reason of missing) say(`MISSING ${reason}`);
   for (const reason of broken) say(`BROKEN ${reason}`);

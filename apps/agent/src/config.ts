@@ -2,8 +2,9 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 
-const RUNTIMES = ['auto', 'docker', 'local'] as const;
+const RUNTIMES = ['auto', 'docker', 'local', 'firecracker'] as const;
 export type AgentRuntime = (typeof RUNTIMES)[number];
 
 /** Everything the agent is told from outside. Nothing else reads the environment. */
@@ -16,6 +17,7 @@ export interface AgentConfig {
   /** Seats that this machine takes. */
   readonly capacity: number;
   readonly runtime: AgentRuntime;
+  readonly microvm: MicrovmSettings;
   readonly dataDirectory: string;
   /** Origin of the server, whose keys seat tokens are verified with; undefined: browsers come through the server. */
   readonly serverUrl: string | undefined;
@@ -26,7 +28,7 @@ export interface AgentConfig {
 }
 
 /**
- * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `DATA_DIR`,
+ * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
  * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
  * `ConfigError` that names all that is wrong.
  */
@@ -42,6 +44,7 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
       wholeNumber(value, { least: 1, most: 10_000, what: 'how many seats this machine takes' }),
     ),
     runtime: read<AgentRuntime>('RUNTIME', 'auto', runtime),
+    microvm: readMicrovmSettings(read, workingDirectory),
     dataDirectory: resolve(workingDirectory, env.DATA_DIR?.trim() || '.'),
     serverUrl: read<string | undefined>('SERVER_URL', undefined, origin),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),

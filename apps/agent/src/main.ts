@@ -85,8 +85,7 @@ export async function createAgent(
   const { port } = server.address() as { port: number };
 
   const provider =
-    overrides.provider ??
-    starting.adopt(await openRuntime(config.runtime, directory), (each) => each.close());
+    overrides.provider ?? starting.adopt(await openRuntime(config, directory), (each) => each.close());
   const keys =
     config.serverUrl === undefined
       ? undefined

@@ -3,7 +3,8 @@ import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { localProvider } from '@clarateach/seats/providers/local';
-import type { AgentRuntime } from './config.ts';
+import { microvmsOnThisMachine } from '@clarateach/seats/providers/microvm/on-this-machine';
+import type { AgentConfig } from './config.ts';
 import type { AgentDirectory } from './data-directory.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -11,7 +12,18 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 const SEAT_IMAGE = 'clarateach-workspace:latest';
 
 /** Opens what the seats of this machine run in. Throws with one clear line. */
-export async function openRuntime(wanted: AgentRuntime, directory: AgentDirectory): Promise<SeatProvider> {
+export async function openRuntime(
+  { runtime: wanted, microvm }: Pick<AgentConfig, 'runtime' | 'microvm'>,
+  directory: AgentDirectory,
+): Promise<SeatProvider> {
+  if (wanted === 'firecracker') {
+    const { provider } = await microvmsOnThisMachine({
+      settings: microvm,
+      stateDirectory: join(directory.path, 'microvms'),
+      installation: directory.id,
+    });
+    return provider;
+  }
   if (wanted !== 'local') {
     const docker = await probeDocker();
     if (docker.ok) return dockerProvider({ image: SEAT_IMAGE, installation: directory.id });

@@ -54,12 +54,6 @@ describe('the command line', () => {
     );
   });
 
-  it('says that the firecracker runtime is not there yet', async () => {
-    const { code, stderr } = await runCli(['up', '--runtime', 'firecracker']);
-    assert.equal(code, 1);
-    assert.match(stderr, /firecracker runtime is not available in this version/);
-  });
-
   it('tells what this machine can run, as a table and as JSON', async () => {
     const { stdout } = await runCli(['doctor', '--json', '--port', '0']);
     const report = JSON.parse(stdout) as {

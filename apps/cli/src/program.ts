@@ -3,6 +3,8 @@ import { agentCommand } from './commands/agent.ts';
 import { dbCommand } from './commands/db.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
+import { microvmCommand } from './commands/microvm.ts';
+import { rootfsCommand } from './commands/rootfs.ts';
 import { serverCommand } from './commands/server.ts';
 import { signInLinkCommand } from './commands/sign-in-link.ts';
 import { testCommand } from './commands/test.ts';
@@ -30,6 +32,8 @@ export function createProgram(output: Output): Command {
     .addCommand(signInLinkCommand(output))
     .addCommand(dbCommand(output))
     .addCommand(imageCommand(output))
+    .addCommand(rootfsCommand(output))
+    .addCommand(microvmCommand(output))
     .addCommand(doctorCommand(output))
     .addCommand(testCommand())
     .addCommand(versionCommand(output));

@@ -24,6 +24,7 @@ describe('the settings', () => {
       secret: { kind: 'file', path: '/srv/secret.key' },
       corsOrigins: [],
       runtime: { kind: 'auto' },
+      microvm: { imagesDirectory: '/var/lib/clarateach/images', bridge: undefined },
       logLevel: 'info',
       trustProxy: false,
       workers: [],
@@ -109,7 +110,25 @@ describe('the settings', () => {
     for (const line of problems) assert.doesNotMatch(line, /hunter2/);
   });
 
-  it('refuse a runtime that this version cannot run', () => {
-    assert.match(problemsOf({ RUNTIME: 'firecracker' })[0] ?? '', /cannot run/);
+  it('refuse a runtime, a bridge and a network that are none', () => {
+    assert.match(problemsOf({ RUNTIME: 'xen' })[0] ?? '', /Choose auto, docker, local or firecracker/);
+    assert.match(problemsOf({ BRIDGE_NAME: 'a name' })[0] ?? '', /^BRIDGE_NAME is "a name"/);
+    for (const value of [
+      '192.168.100.1',
+      '192.168.100.1/30',
+      'fd00::1/24',
+      '192.168.100.300/24',
+      '1.2.3.4/24/1',
+    ]) {
+      assert.match(problemsOf({ BRIDGE_IP: value })[0] ?? '', /^BRIDGE_IP is /, value);
+    }
+  });
+
+  it('take one part of the bridge with the other by default', () => {
+    assert.deepEqual(readConfig({ BRIDGE_IP: '10.77.0.1/20' }, '/srv').microvm.bridge, {
+      name: 'clarateach0',
+      address: '10.77.0.1/20',
+    });
+    assert.equal(readConfig({ IMAGES_DIR: 'images' }, '/srv').microvm.imagesDirectory, '/srv/images');
   });
 });

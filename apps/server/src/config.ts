@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
@@ -12,6 +13,7 @@ export type RuntimeChoice =
   /** Docker where an engine works, else local. */
   { readonly kind: 'auto' } | { readonly kind: 'fixed'; readonly name: RuntimeName };
 
+/** Of the `firecracker` runtime. */
 export type SecretSource =
   | { readonly kind: 'given'; readonly secret: string }
   /** Made at the first start, readable by its owner alone. */
@@ -33,6 +35,7 @@ export interface Config {
   /** Further origins whose pages may use the API and the seats. */
   readonly corsOrigins: readonly string[];
   readonly runtime: RuntimeChoice;
+  readonly microvm: MicrovmSettings;
   readonly logLevel: LogLevel;
   /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, so many hops, or these addresses. */
   readonly trustProxy: boolean | number | readonly string[];
@@ -44,7 +47,7 @@ export interface Config {
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL`, `TRUST_PROXY`,
+ * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
  * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
@@ -67,6 +70,7 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     ),
     corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
+    microvm: readMicrovmSettings(read, workingDirectory),
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
     trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
@@ -146,10 +150,7 @@ function secret(value: string): SecretSource {
 function runtime(value: string): RuntimeChoice {
   if (value === 'auto') return { kind: 'auto' };
   const name = runtimeName.safeParse(value);
-  if (!name.success) throw new Error(`is "${value}". Choose auto, docker or local.`);
-  if (name.data === 'firecracker') {
-    throw new Error('is firecracker, which this version cannot run. Choose auto, docker or local.');
-  }
+  if (!name.success) throw new Error(`is "${value}". Choose auto, docker, local or firecracker.`);
   return { kind: 'fixed', name: name.data };
 }
 

@@ -257,6 +257,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   async function ownRuntimes(): Promise<Runtimes> {
     const opened = await openRuntimes({
       choice: config.runtime,
+      microvm: config.microvm,
       dataDirectory: config.dataDirectory,
       installation: await installationId(database),
     });

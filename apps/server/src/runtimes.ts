@@ -6,6 +6,8 @@ import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { localProvider } from '@clarateach/seats/providers/local';
+import { microvmsOnThisMachine } from '@clarateach/seats/providers/microvm/on-this-machine';
+import type { MicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 import type { RuntimeChoice } from './config.ts';
 import { limiter } from './reconciler/limiter.ts';
 
@@ -21,12 +23,21 @@ export type Runtimes = ReadonlyMap<RuntimeName, SeatProvider>;
 /** Opens the chosen runtime, and says in one sentence which and why. */
 export async function openRuntimes(options: {
   readonly choice: RuntimeChoice;
+  readonly microvm: MicrovmSettings;
   readonly dataDirectory: string;
   readonly installation: string;
 }): Promise<{ readonly runtimes: Runtimes; readonly why: string }> {
   const { choice } = options;
   if (choice.kind === 'fixed' && choice.name === 'local') {
     return { runtimes: new Map([['local', await local(options)]]), why: 'Seats run locally, as asked for.' };
+  }
+  if (choice.kind === 'fixed' && choice.name === 'firecracker') {
+    const { provider, why } = await microvmsOnThisMachine({
+      settings: options.microvm,
+      stateDirectory: join(options.dataDirectory, 'microvms'),
+      installation: options.installation,
+    });
+    return { runtimes: new Map([['firecracker', provider]]), why };
   }
   const docker = await probeDocker();
   if (docker.ok) {

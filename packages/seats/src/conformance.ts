@@ -11,7 +11,7 @@ import {
   TERMINAL_PORT,
 } from '@clarateach/contract/seat-server';
 import type { Observed, SeatProvider, SeatSpec } from './provider.ts';
-import { askSeat, inTerminal } from './testing-seat-client.ts';
+import { askSeat, inTerminal } from './seat-client.ts';
 
 /** One installation of a provider, to be tested and then removed. */
 export interface ConformanceSubject {

@@ -16,7 +16,9 @@ export async function runAgent(output: Output, signal: AbortSignal, options: Age
   const asked = configFrom(await withMetadataToken(process.env), options);
   const { runtime, why } = await chooseRuntime(output, signal, asked.runtime);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
-  await whileBuilding(output, signal, () => prepareSeats(output, signal, runtime));
+  await whileBuilding(output, signal, () =>
+    prepareSeats(output, signal, runtime, asked.microvm.imagesDirectory),
+  );
   const agent = await start({ ...asked, runtime });
   try {
     output.line(`ClaraTeach agent is ready at ${agent.url}`);

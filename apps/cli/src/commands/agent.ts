@@ -10,7 +10,7 @@ export interface AgentOptions {
   port?: number;
   host?: string;
   data: string;
-  runtime?: 'auto' | 'local' | 'docker';
+  runtime?: 'auto' | 'local' | 'docker' | 'firecracker';
   capacity?: number;
 }
 
@@ -29,7 +29,12 @@ export function agentCommand(output: Output): Command {
           .default(DEFAULT_AGENT_DIRECTORY),
       )
       .addOption(
-        new Option('--runtime <name>', 'what seats run in (auto)').choices(['auto', 'local', 'docker']),
+        new Option('--runtime <name>', 'what seats run in (auto)').choices([
+          'auto',
+          'local',
+          'docker',
+          'firecracker',
+        ]),
       )
       .option('--capacity <seats>', 'how many seats this machine takes (50, or CAPACITY)', capacity)
       .action(async (options: AgentOptions) => {

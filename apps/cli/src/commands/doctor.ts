@@ -12,6 +12,7 @@ import {
   checkNode,
   checkPort,
 } from '../machine/checks.ts';
+import { MICROVM_PROGRAMS, missingPrograms } from '../machine/packages.ts';
 import { portNumber } from '../numbers.ts';
 import type { Output } from '../output.ts';
 import { STATE_DIRECTORY } from '../root.ts';
@@ -58,8 +59,26 @@ async function probeRuntimes(): Promise<readonly RuntimeReport[]> {
       available: lacking.length === 0,
       note: lacking.length === 0 ? local.note : `${lacking.join(' and ')} must be installed.`,
     },
-    { name: 'firecracker', available: false, note: 'Not available in this version.' },
+    await probeMicrovms(docker.ok),
   ];
+}
+
+/** Starts nothing: whether KVM runs a guest is tried by the first start. */
+async function probeMicrovms(docker: boolean): Promise<RuntimeReport> {
+  const missing = await missingPrograms(MICROVM_PROGRAMS);
+  const problems = [
+    ...(process.getuid?.() === 0 ? [] : ['it needs root']),
+    ...(missing.length === 0 ? [] : [`${missing.map((each) => each.program).join(', ')} must be installed`]),
+    ...(docker ? [] : ['its root disk is made from the seat image, which needs Docker']),
+  ];
+  return {
+    name: 'firecracker',
+    available: problems.length === 0,
+    note:
+      problems.length === 0
+        ? 'MicroVMs: Firecracker or QEMU on KVM, or else QEMU in software, which is slower.'
+        : `Not now: ${problems.join('; ')}.`,
+  };
 }
 
 function runChecks(options: DoctorOptions): Promise<readonly Check[]> {

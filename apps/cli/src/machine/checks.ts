@@ -111,8 +111,8 @@ export async function checkKvm(): Promise<Check> {
       problem === undefined
         ? ''
         : problem === 'ENOENT'
-          ? 'MicroVMs need a machine with virtualization. This version does not run them yet.'
-          : 'Add yourself to the kvm group. This version does not run microVMs yet.',
+          ? 'MicroVMs run without it, in software and several times slower.'
+          : 'Run ClaraTeach as root, or microVMs run in software, several times slower.',
   };
 }
 

@@ -25,6 +25,16 @@ export const IMAGE_BASE_PROGRAMS: readonly SystemProgram[] = [
   { program: 'debootstrap', package: 'debootstrap' },
 ];
 
+/** What runs microVM seats and makes their disks and network, where Firecracker and KVM are not to be had too. */
+export const MICROVM_PROGRAMS: readonly SystemProgram[] = [
+  { program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+  { program: 'busybox', package: 'busybox-static' },
+  { program: 'mke2fs', package: 'e2fsprogs' },
+  { program: 'nft', package: 'nftables' },
+  { program: 'ip', package: 'iproute2' },
+  { program: 'setpriv', package: 'util-linux' },
+];
+
 export async function missingPrograms(wanted: readonly SystemProgram[]): Promise<readonly SystemProgram[]> {
   const found = await Promise.all(wanted.map((each) => which(each.program)));
   return wanted.filter((_, index) => found[index] === undefined);

@@ -1,11 +1,16 @@
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { probeLocal } from '@clarateach/seats/providers/local/probe';
 import { CommandError } from '../errors.ts';
-import { installCommand, installPrograms, LOCAL_SEAT_PROGRAMS } from '../machine/packages.ts';
+import {
+  installCommand,
+  installPrograms,
+  LOCAL_SEAT_PROGRAMS,
+  MICROVM_PROGRAMS,
+} from '../machine/packages.ts';
 import type { Output } from '../output.ts';
 
 export interface Chosen {
-  readonly runtime: 'local' | 'docker';
+  readonly runtime: 'local' | 'docker' | 'firecracker';
   /** Why this one, and what to mind; for people. */
   readonly why: string;
 }
@@ -18,9 +23,7 @@ export async function chooseRuntime(
 ): Promise<Chosen> {
   switch (asked) {
     case 'firecracker':
-      throw new CommandError(
-        'The firecracker runtime is not available in this version. Use --runtime docker or --runtime local.',
-      );
+      return { runtime: 'firecracker', why: `asked for. ${await prepareMicrovms(output, signal)}` };
     case 'docker': {
       const docker = await probeDocker();
       if (!docker.ok) {
@@ -37,6 +40,28 @@ export async function chooseRuntime(
       return { runtime: 'local', why: `docker cannot be used: ${docker.note} ${note}` };
     }
   }
+}
+
+/** Installs what microVM seats lack; which VMM runs them is found out by a trial when the server starts. */
+async function prepareMicrovms(output: Output, signal: AbortSignal): Promise<string> {
+  if (process.getuid?.() !== 0) {
+    throw new CommandError(
+      'The firecracker runtime needs root for the network of its VMs: run `sudo ./clarateach up --runtime firecracker`, or use --runtime docker.',
+    );
+  }
+  const docker = await probeDocker();
+  if (!docker.ok) {
+    throw new CommandError(
+      `The root disk of microVM seats is made from the seat image, which needs Docker. ${docker.note} Or make it elsewhere (\`clarateach rootfs build\`) and start \`clarateach server\` with RUNTIME=firecracker.`,
+    );
+  }
+  const missing = await installPrograms(output, MICROVM_PROGRAMS, signal);
+  if (missing.length > 0) {
+    throw new CommandError(
+      `MicroVM seats lack programs. Install what is missing: ${installCommand(missing)}`,
+    );
+  }
+  return 'Each seat is a virtual machine.';
 }
 
 /** Installs what local seats lack, where that may be done, and says what seats are like without the rest. */

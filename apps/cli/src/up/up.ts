@@ -10,7 +10,7 @@ import type { Output } from '../output.ts';
 import { whileBuilding } from '../prepare/build-lock.ts';
 import { buildWeb } from '../prepare/builds.ts';
 import { prepareSeats } from '../prepare/seats.ts';
-import { chooseRuntime } from './choose-runtime.ts';
+import { type Chosen, chooseRuntime } from './choose-runtime.ts';
 import { demoWorkshop } from './demo.ts';
 import { startServer } from './start-server.ts';
 
@@ -28,7 +28,9 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
   await requirePort(asked);
 
   const onWorkers = workers.length > 0;
-  const runtime = onWorkers ? options.runtime : await runtimeHere(output, signal, options.runtime);
+  const runtime = onWorkers
+    ? options.runtime
+    : await runtimeHere(output, signal, options.runtime, asked.microvm.imagesDirectory);
   if (onWorkers) {
     output.note(`Seats run on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`);
     await whileBuilding(output, signal, () => buildWeb(output, signal));
@@ -57,12 +59,13 @@ async function runtimeHere(
   output: Output,
   signal: AbortSignal,
   asked: UpOptions['runtime'],
-): Promise<'local' | 'docker'> {
+  imagesDirectory: string,
+): Promise<Chosen['runtime']> {
   const { runtime, why } = await chooseRuntime(output, signal, asked);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
   await whileBuilding(output, signal, async () => {
     await buildWeb(output, signal);
-    await prepareSeats(output, signal, runtime);
+    await prepareSeats(output, signal, runtime, imagesDirectory);
   });
   return runtime;
 }

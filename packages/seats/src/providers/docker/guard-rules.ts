@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 
 /** What no seat may reach: this host's and its neighbours' networks, metadata services, everything that is not the internet. */
-const PRIVATE_NETWORKS = [
+export const PRIVATE_NETWORKS = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { DirectEndpoint } from '@clarateach/contract/seat-server';
-import { inTerminal } from '../../testing-seat-client.ts';
+import { inTerminal } from '../../seat-client.ts';
 import { localProvider } from './local.ts';
 import { type LocalSubject, localSpec, localSubject, whyNoLocalSeats } from './local-subject.ts';
 import { tryBubblewrap } from './probe.ts';

@@ -4,7 +4,7 @@ import { type DirectEndpoint, TERMINAL_PORT } from '@clarateach/contract/seat-se
 import { type ServerMessage, TERMINAL_PROTOCOL } from '@clarateach/contract/terminal';
 import { WebSocket } from 'ws';
 
-/** Talks to a seat as the gateway does; for tests of providers. */
+/** Talks to a seat as the gateway does; for the smoke test and tests of providers. */
 export interface SeatRequest {
   readonly method?: string;
   readonly path: string;

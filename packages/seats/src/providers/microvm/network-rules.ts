@@ -1,0 +1,94 @@
+import { isIPv4 } from 'node:net';
+import { BROWSER_PORT, TERMINAL_PORT } from '@clarateach/contract/seat-server';
+import { PRIVATE_NETWORKS } from '../docker/guard-rules.ts';
+
+/** One seat on the bridge. */
+export interface NetworkSeat {
+  readonly tap: string;
+  readonly mac: string;
+  readonly address: string;
+}
+
+export interface NetworkRulesOptions {
+  readonly table: string;
+  readonly bridge: string;
+  /** What the names of the installation's taps begin with. */
+  readonly taps: string;
+  /** The seats' network, as `192.168.100.0/24`. */
+  readonly subnet: string;
+  readonly seats: readonly NetworkSeat[];
+  /** Name servers that seats may ask, on private addresses too. */
+  readonly resolvers: readonly string[];
+  /** The user whose processes may open connections to seats: the gateway's. */
+  readonly uid: number;
+}
+
+/**
+ * The nftables rules around microVM seats, as one transaction that replaces those before. Ahead of
+ * the host's own rules they drop whatever a seat may not have; what remains is the host's to allow.
+ * That seats do not see each other on the bridge is the taps' own `isolated`; these rules hold where
+ * frames are routed.
+ */
+export function networkRules(options: NetworkRulesOptions): string {
+  const { table, subnet, uid } = options;
+  const bridge = `"${options.bridge}"`;
+  const taps = `"${options.taps}*"`;
+  const names = options.resolvers.filter((address) => isIPv4(address));
+  const allowNames =
+    names.length === 0
+      ? []
+      : [`iifname ${bridge} ip daddr { ${names.join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`];
+  const chain = (hook: string, type: string, rules: readonly string[]) => [
+    `  chain ${hook} {`,
+    `    type ${type}; policy accept;`,
+    ...rules.map((rule) => `    ${rule}`),
+    '  }',
+  ];
+  const elements = options.seats.map(({ tap, mac, address }) => `"${tap}" . ${mac} . ${address}`);
+  return [
+    // Deleting needs a table to be there.
+    `table inet ${table}`,
+    `delete table inet ${table}`,
+    `table bridge ${table}`,
+    `delete table bridge ${table}`,
+    `table inet ${table} {`,
+    // To the host itself: answers to what the host asked, and nothing else.
+    ...chain('input', 'filter hook input priority -10', [
+      `iifname ${bridge} ct state established,related accept`,
+      ...allowNames,
+      `iifname ${bridge} drop`,
+    ]),
+    ...chain('forward', 'filter hook forward priority -10', [
+      `oifname ${bridge} ct state established,related accept`,
+      `oifname ${bridge} drop`,
+      `iifname ${bridge} meta nfproto ipv6 drop`,
+      ...allowNames,
+      `iifname ${bridge} ip daddr { ${PRIVATE_NETWORKS.join(', ')} } drop`,
+    ]),
+    // Seats trust whoever reaches their ports, so on this host only the gateway does.
+    ...chain('output', 'filter hook output priority -10', [
+      `oifname ${bridge} ct state established,related accept`,
+      `oifname ${bridge} meta skuid ${uid} tcp dport ${TERMINAL_PORT}-${BROWSER_PORT} accept`,
+      `oifname ${bridge} meta l4proto icmp accept`,
+      `oifname ${bridge} drop`,
+    ]),
+    ...chain('postrouting', 'nat hook postrouting priority srcnat', [
+      `ip saddr ${subnet} oifname != ${bridge} masquerade`,
+    ]),
+    '}',
+    `table bridge ${table} {`,
+    '  set seats {',
+    '    type ifname . ether_addr . ipv4_addr',
+    ...(elements.length === 0 ? [] : [`    elements = { ${elements.join(', ')} }`]),
+    '  }',
+    // A seat speaks IPv4 under its own names or not at all; IPv6 is not spoken here.
+    ...chain('prerouting', 'filter hook prerouting priority -300', [
+      `iifname != ${taps} accept`,
+      'ether type ip iifname . ether saddr . ip saddr @seats accept',
+      'ether type arp iifname . ether saddr . arp saddr ip @seats iifname . arp saddr ether . arp saddr ip @seats accept',
+      'drop',
+    ]),
+    '}',
+    '',
+  ].join('\n');
+}

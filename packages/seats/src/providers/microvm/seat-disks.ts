@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { chmod, lchown, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import { ProviderError, type SeatSpec } from '../../provider.ts';
+import { ProgramFailed, runProgram } from './run-program.ts';
+
+/** The learner's user and group in every guest. */
+const LEARNER = 1000;
+
+/**
+ * After: the disk with the learner's files exists, and belongs to the VM's user. It is sparse: an
+ * empty one takes up a few MiB.
+ */
+export async function ensureWorkspaceDisk(
+  path: string,
+  { mib, uid }: { mib: number; uid: number },
+): Promise<void> {
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) {
+    // Under another name first: a half-made disk is no seat's files.
+    const next = `${path}.new`;
+    await rm(next, { force: true });
+    const journal = ['-J', 'size=4', '-E', `root_owner=${LEARNER}:${LEARNER}`, '-L', 'clarateach-files'];
+    await makeExt4(next, mib, journal);
+    await chmod(next, 0o600);
+    await rename(next, path);
+  }
+  await lchown(path, uid, uid);
+}
+
+/** The disk that takes what changes in the seat's system: made anew at each start, so it needs no journal. */
+export async function makeChangesDisk(path: string, mib: number): Promise<void> {
+  await makeExt4(path, mib, ['-O', '^has_journal', '-L', 'clarateach-change']);
+}
+
+async function makeExt4(path: string, mib: number, options: readonly string[]): Promise<void> {
+  try {
+    await runProgram('mke2fs', ['-q', '-t', 'ext4', '-m', '0', ...options, path, `${mib}M`]);
+  } catch (error) {
+    if (!(error instanceof ProgramFailed)) throw error;
+    throw new ProviderError('capacity', `No disk could be made for the seat (${error.said}).`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The small read-only disk with what only this seat's guest may know: an archive with the
+ * environment, the name servers and a seed for its random numbers.
+ */
+export async function writeConfigDisk(
+  path: string,
+  { spec, resolvers }: { spec: SeatSpec; resolvers: readonly string[] },
+): Promise<void> {
+  const environment = {
+    ...spec.env,
+    SEAT: `${spec.id.seat}`,
+    SEAT_PROCESSES: `${spec.limits.processes}`,
+    SEAT_OPEN_FILES: `${spec.limits.openFiles}`,
+  };
+  const archive = pack();
+  const file = (name: string, content: string | Buffer) => archive.entry({ name, mode: 0o600 }, content);
+  file('environment', shellEnvironment(environment));
+  file('resolv.conf', resolvers.map((address) => `nameserver ${address}\n`).join(''));
+  file('seed', randomBytes(64));
+  archive.finalize();
+  await pipeline(archive, createWriteStream(path, { mode: 0o600 }));
+}
+
+/** Lines that a shell reads; throws a ProviderError for a name that is none. */
+export function shellEnvironment(environment: Readonly<Record<string, string>>): string {
+  return Object.entries(environment)
+    .map(([name, value]) => {
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes('\0')) {
+        throw new ProviderError(
+          'rejected',
+          `"${name}" cannot be given to a seat: it is no name of a variable.`,
+        );
+      }
+      return `${name}='${value.replaceAll("'", `'\\''`)}'\n`;
+    })
+    .join('');
+}
+
+/** What every guest starts from. */
+export interface GuestImages {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly rootfs: string;
+}
+
+/** The images in a directory; throws a ProviderError `rejected` that says which is missing or damaged. */
+export async function guestImages(directory: string): Promise<GuestImages> {
+  const images = {
+    kernel: join(directory, 'vmlinux'),
+    initrd: join(directory, 'initrd.cpio'),
+    rootfs: join(directory, 'rootfs.ext4'),
+  };
+  const setup = 'Run `clarateach microvm setup`.';
+  await requireBytes(images.kernel, {
+    at: 0,
+    bytes: [0x7f, 0x45, 0x4c, 0x46],
+    what: 'guest kernel',
+    remedy: setup,
+  });
+  const cpio = [...Buffer.from('070701')];
+  await requireBytes(images.initrd, { at: 0, bytes: cpio, what: 'first root of guests', remedy: setup });
+  const remedy = `Run \`clarateach rootfs build --output ${images.rootfs}\`.`;
+  const header = await requireBytes(images.rootfs, {
+    at: 0x438,
+    bytes: [0x53, 0xef],
+    what: 'root disk',
+    remedy,
+  });
+  // ext4's superblock: the number of blocks at 4, the size of one, as a power of two KiB, at 24.
+  const blocks = header.readUInt32LE(0x404);
+  const needed = blocks * 1024 * 2 ** header.readUInt32LE(0x418);
+  const { size } = await stat(images.rootfs);
+  if (size < needed) throw damaged('root disk', images.rootfs, remedy);
+  return images;
+}
+
+interface Expected {
+  readonly at: number;
+  readonly bytes: readonly number[];
+  readonly what: string;
+  readonly remedy: string;
+}
+
+async function requireBytes(path: string, { at, bytes, what, remedy }: Expected): Promise<Buffer> {
+  const file = await open(path).catch((cause: unknown) => {
+    throw new ProviderError('rejected', `There is no ${what} at ${path}. ${remedy}`, { cause });
+  });
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2048), 0, 2048, 0);
+    const found = buffer.subarray(at, at + bytes.length);
+    if (bytesRead < 2048 || !found.equals(Buffer.from(bytes))) throw damaged(what, path, remedy);
+    return buffer;
+  } finally {
+    await file.close();
+  }
+}
+
+function damaged(what: string, path: string, remedy: string): ProviderError {
+  return new ProviderError('rejected', `The ${what} at ${path} is damaged or none. Remove it. ${remedy}`);
+}

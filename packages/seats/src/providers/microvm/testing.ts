@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseSeatName, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
+import type { SeatProvider, SeatSpec } from '../../provider.ts';
+import { microvmProvider } from './microvm.ts';
+import { type Bridge, VmNetwork } from './network.ts';
+import { qemu } from './qemu.ts';
+import { runProgram } from './run-program.ts';
+import { guestImages } from './seat-disks.ts';
+import type { Vmm } from './vmm.ts';
+
+/** What the tests of this folder and those of the whole system share; used by nothing else. */
+
+const CHECKOUT = join(import.meta.dirname, '..', '..', '..', '..', '..');
+/** Where the test runner and `clarateach microvm setup` put kernel and root disk. */
+export const IMAGES = process.env.IMAGES_DIR || join(CHECKOUT, '.clarateach', 'images');
+
+/** Why microVMs cannot run here; undefined when they can. */
+export async function whyNoMicrovms(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'only root may make the network of microVMs';
+  for (const [program, args] of [
+    ['qemu-system-x86_64', ['--version']],
+    ['mke2fs', ['-V']],
+    ['nft', ['--version']],
+    ['ip', ['-V']],
+  ] as const) {
+    const missing = await runProgram(program, args).then(
+      () => false,
+      () => true,
+    );
+    if (missing) return `${program} is not installed`;
+  }
+  return guestImages(IMAGES).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+}
+
+export interface TestInstallation {
+  readonly workshop: WorkshopId;
+  readonly vmm: Vmm;
+  readonly stateDirectory: string;
+  readonly name: string;
+  open(bridge?: Bridge): Promise<SeatProvider>;
+  /** Whether a line of what the machine has, such as a table, is of this installation. */
+  owns(line: string): boolean;
+  /** Processes, taps, bridges, rules, disks and addresses that are left. */
+  leftovers(): Promise<string[]>;
+  remove(): Promise<void>;
+}
+
+/** An installation with a state directory, a network and rules of its own. */
+export async function makeInstallation(): Promise<TestInstallation> {
+  const stateDirectory = await mkdtemp(join(tmpdir(), 'clarateach-vm-'));
+  const installation = `test-${randomBytes(6).toString('hex')}`;
+  const workshop = `ws-${randomBytes(4).toString('hex')}` as WorkshopId;
+  const vmm = await qemu('emulation');
+  const network = new VmNetwork({ installation, stateDirectory, bridge: undefined });
+  const { tap } = network.seat('192.168.0.0');
+  const tapPrefix = tap.slice(0, tap.indexOf('-') + 1);
+  const open = (bridge?: Bridge) => openMicrovms({ vmm, stateDirectory, installation, bridge });
+
+  async function leftovers(): Promise<string[]> {
+    const links = await readdir('/sys/class/net');
+    const aliases = await Promise.all(
+      links.map(async (name) => ({
+        name,
+        alias: (await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '')).trim(),
+      })),
+    );
+    const tables = (await runProgram('nft', ['list', 'tables'])).split('\n');
+    const forwarded = await runProgram('iptables', ['-w', '-S']).catch(() => '');
+    const under = async (name: string) => readdir(join(stateDirectory, name)).catch((): string[] => []);
+    return [
+      ...links.filter((name) => name.startsWith(tapPrefix)).map((name) => `tap ${name}`),
+      ...aliases.filter(({ alias }) => alias === network.table).map(({ name }) => `bridge ${name}`),
+      ...tables.filter((line) => line.endsWith(` ${network.table}`)),
+      ...forwarded.split('\n').filter((line) => line.includes(network.table)),
+      ...(await under('seats')).map((name) => `seat ${name}`),
+      ...(await under('addresses')).map((name) => `address ${name}`),
+      ...(await processesIn(stateDirectory)),
+    ];
+  }
+
+  return {
+    name: installation,
+    workshop,
+    vmm,
+    stateDirectory,
+    open,
+    owns: (line) => line.endsWith(` ${network.table}`),
+    leftovers,
+    remove: async () => {
+      const provider = await open();
+      const { signal } = new AbortController();
+      const names = await readdir(join(stateDirectory, 'seats')).catch((): string[] => []);
+      for (const seat of names.map(parseSeatName)) if (seat) await provider.destroy(seat, signal);
+      await rm(stateDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+export function openMicrovms(options: {
+  readonly vmm: Vmm;
+  readonly stateDirectory: string;
+  readonly installation: string;
+  readonly bridge?: Bridge | undefined;
+}): Promise<SeatProvider> {
+  const { vmm, stateDirectory, installation, bridge } = options;
+  return microvmProvider({
+    ...{ vmm, stateDirectory, installation, imagesDirectory: IMAGES, workspaceMiB: 512 },
+    ...(bridge === undefined ? {} : { bridge }),
+  });
+}
+
+async function processesIn(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+    if (cwd.startsWith(directory)) found.push(`process ${pid}`);
+  }
+  return found;
+}
+
+export function specOf(id: SeatId, changes: Partial<SeatSpec> = {}): SeatSpec {
+  return {
+    id,
+    env: { CLAUDE_API_KEY: 'sk-test-0123456789-0123456789' },
+    limits: { memoryMiB: 384, cpus: 1, processes: 256, openFiles: 2048 },
+    ...changes,
+  };
+}

@@ -1,0 +1,181 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProviderError } from '../../provider.ts';
+import { isAlive, type ProcessIdentity, parseStat, send, until } from '../local/processes.ts';
+import type { VmState } from './vmm.ts';
+
+/** The line of `/proc/<pid>/stat` of the VM's process, with the boot it belongs to. */
+const RECORD = 'process';
+/** What the VMM itself said. */
+const VMM_LOG = 'vmm.log';
+/**
+ * The part of the VM's directory that its process works in, and may write to: what root goes by is
+ * beside it, out of its reach.
+ */
+export const WORK = 'vm';
+/** What the guest's console printed, in {@link WORK}. */
+export const CONSOLE_LOG = 'console.log';
+const LAUNCH_DEADLINE_MS = 10_000;
+const KILL_DEADLINE_MS = 10_000;
+const LOG_TAIL_BYTES = 8_192;
+
+/**
+ * Notes who it is and becomes the VMM. The note is written by the process itself before there is a
+ * VM, so a server that is killed at any moment leaves none that it cannot find.
+ */
+const LAUNCH = `set -eu
+read -r line < /proc/$$/stat
+read -r boot < /proc/sys/kernel/random/boot_id
+echo "$boot $line" > ../process.new
+mv ../process.new ../process
+exec "$@"`;
+
+export interface VmProcess {
+  readonly directory: string;
+  readonly command: readonly string[];
+  /** Files that the VMM may open as `/dev/fd/3`, `/dev/fd/4` and so on, wherever they lie. */
+  readonly files: readonly string[];
+  readonly uid: number | undefined;
+  /** A group that it belongs to: that of /dev/kvm. */
+  readonly gid?: number | undefined;
+}
+
+/** After: the VMM's process runs in its directory, and is found there. */
+export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const opened: number[] = [];
+  try {
+    const log = openSync(join(vm.directory, VMM_LOG), 'w', 0o600);
+    opened.push(log);
+    for (const file of vm.files) opened.push(openSync(file, 'r'));
+    const child = spawn('/bin/sh', ['-c', LAUNCH, 'clarateach-vm', ...dropped(vm), ...vm.command], {
+      cwd: join(vm.directory, WORK),
+      detached: true,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['ignore', log, log, ...opened.slice(1)],
+    });
+    child.unref();
+    const exited = once(child, 'exit').then(() => true);
+    exited.catch(() => undefined);
+    let ended = false;
+    void exited.then(
+      () => (ended = true),
+      () => (ended = true),
+    );
+    const begun = async () => ended || (await isVmm(vm.directory));
+    if (!(await until(begun, { withinMs: LAUNCH_DEADLINE_MS, signal })) || ended) throw await notStarted(vm);
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+/** Root is given up for good before the VMM has read a byte of anybody's. */
+function dropped({ uid, gid }: VmProcess): string[] {
+  if (uid === undefined) return [];
+  const groups = gid === undefined ? ['--clear-groups'] : [`--groups=${gid}`];
+  return [
+    'setpriv',
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    ...groups,
+    '--no-new-privs',
+    '--inh-caps=-all',
+    '--',
+  ];
+}
+
+/** Whether the recorded process has become the VMM: it is no shell any more. */
+async function isVmm(directory: string): Promise<boolean> {
+  const found = await identityOf(directory);
+  if (!found) return false;
+  const name = await readFile(`/proc/${found.pid}/comm`, 'utf8').catch(() => '');
+  return name !== '' && !['sh', 'dash', 'setpriv'].includes(name.trim());
+}
+
+export async function notStarted({ directory }: { directory: string }): Promise<ProviderError> {
+  const words = (await tailOf(join(directory, VMM_LOG))).trim().split('\n').slice(-3).join(' | ');
+  return new ProviderError(
+    'unreachable',
+    `The seat's virtual machine could not be started${words === '' ? '' : `: ${words}`}. Its files are safe.`,
+  );
+}
+
+/** The VM's process as it was recorded; undefined when none was, or the machine was booted since. */
+async function identityOf(directory: string): Promise<ProcessIdentity | undefined> {
+  const line = await readFile(join(directory, RECORD), 'utf8').catch(() => '');
+  const space = line.indexOf(' ');
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  if (space < 0 || line.slice(0, space) !== boot) return undefined;
+  return parseStat(line.slice(space + 1));
+}
+
+export async function vmState(directory: string): Promise<VmState> {
+  if (
+    !(await stat(join(directory, RECORD)).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return { state: 'absent' };
+  const identity = await identityOf(directory);
+  if (!identity) return { state: 'ended', reason: 'the machine was restarted' };
+  if (await isAlive(identity)) return { state: 'running' };
+  return { state: 'ended', reason: await lastWords(directory) };
+}
+
+export async function killVm(directory: string): Promise<void> {
+  const identity = await identityOf(directory);
+  if (!identity) return;
+  await send(identity, 'SIGKILL');
+  if (!(await until(async () => !(await isAlive(identity)), { withinMs: KILL_DEADLINE_MS })))
+    throw new ProviderError('unreachable', 'The virtual machine of a seat does not end; it is tried again.');
+}
+
+/** False when the VM still runs after `withinMs`. */
+export async function vmEnded(directory: string, withinMs: number): Promise<boolean> {
+  return until(async () => (await vmState(directory)).state !== 'running', { withinMs });
+}
+
+/** User and system time of the VM's process, in seconds. */
+export async function processorSeconds(directory: string): Promise<number> {
+  const identity = await identityOf(directory);
+  if (!identity) return 0;
+  const line = await readFile(`/proc/${identity.pid}/stat`, 'utf8').catch(() => '');
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  // Ticks of 1/100 s, on every Linux that these VMMs run on.
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
+}
+
+/** Whether the guest's init has printed its first line. */
+export async function hasBegun(directory: string): Promise<boolean> {
+  return (await tailOf(join(directory, WORK, CONSOLE_LOG), 1024 * 1024)).includes('clarateach: init');
+}
+
+async function lastWords(directory: string): Promise<string> {
+  const said = (await tailOf(join(directory, WORK, CONSOLE_LOG)))
+    .split(/\r?\n/)
+    .filter((line) => /clarateach: (?!init)|Kernel panic|Out of memory/.test(line))
+    .at(-1);
+  if (said !== undefined) return said.replace(/^.*clarateach: /, '').slice(0, 300);
+  const vmm = (await tailOf(join(directory, VMM_LOG))).trim().split('\n').at(-1) ?? '';
+  return vmm === '' ? 'its virtual machine was ended' : vmm.slice(0, 300);
+}
+
+/** Follows no link: the file may be in the VMM's own hands. */
+async function tailOf(path: string, bytes = LOG_TAIL_BYTES): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, bytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,62 @@
+/** A disk of a guest, named for the guest's init by `id`. */
+export interface VmDisk {
+  readonly id: 'root' | 'changes' | 'workspace' | 'config';
+  /** Absolute, or relative to `vm` in the VM's directory. */
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+export interface VmConfig {
+  /** Shown in process lists. */
+  readonly name: string;
+  /**
+   * The VM's own: all that is known of it lies here. Its process works in `vm` below, which exists
+   * before the start and belongs to `uid`.
+   */
+  readonly directory: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** `KEY=value` for the guest's init; seen in process lists, so never a secret. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** In the order in which the guest sees them. */
+  readonly disks: readonly VmDisk[];
+  /** Undefined for a guest without a network. */
+  readonly network: { readonly tap: string; readonly mac: string } | undefined;
+  /** Whom the process becomes, and who may use the disks; undefined to stay who starts it. */
+  readonly uid: number | undefined;
+}
+
+/** `absent`: never started in this directory. `ended`: with what its console said last. */
+export type VmState =
+  | { readonly state: 'absent' }
+  | { readonly state: 'running' }
+  | { readonly state: 'ended'; readonly reason: string };
+
+/**
+ * A virtual machine monitor: one process for each VM. It keeps nothing in memory: everything is
+ * found again by the VM's directory, by another process as well.
+ */
+export interface Vmm {
+  readonly name: 'firecracker' | 'qemu';
+  /** How it runs guests on this machine: hardware, or much slower software. */
+  readonly acceleration: 'kvm' | 'emulation';
+
+  /** After: the VM runs, and its guest begins to start. The directory holds no other VM. */
+  start(config: VmConfig, signal: AbortSignal): Promise<void>;
+
+  state(directory: string): Promise<VmState>;
+
+  /** Whether the guest's own init has begun. A guest that hangs before that never comes up. */
+  hasBegun(directory: string): Promise<boolean>;
+
+  /** Seconds of processor time that the VM has used. */
+  processorSeconds(directory: string): Promise<number>;
+
+  /** Asks the guest to bring its files to rest and end; false when it did not within `graceMs`. */
+  leave(directory: string, graceMs: number): Promise<boolean>;
+
+  /** After: the VM does not run. One that has ended is no error. */
+  kill(directory: string): Promise<void>;
+}
