@@ -13,7 +13,7 @@ const SEATS = 3;
 for (const { name, skip, open } of [
   { name: 'local', ...canRunSeats('local'), open: () => oneMachine('local') },
   { name: 'docker', ...canRunSeats('docker'), open: () => oneMachine('docker') },
-  { name: 'workers', ...canRunSeats('local'), open: workersBehindLines },
+  { name: 'two-workers', ...canRunSeats('local'), open: workersBehindLines },
 ] satisfies { name: string; skip?: string; open: () => Promise<Stage> }[]) {
   const reason = noBrowser ?? skip;
   describe(`a live workshop on ${name}`, reason === undefined ? {} : { skip: reason }, () => {
@@ -34,7 +34,7 @@ for (const { name, skip, open } of [
   });
 }
 
-async function story(room: Room, { running, url, network }: Stage): Promise<void> {
+async function story(room: Room, { running, url, network, workers }: Stage): Promise<void> {
   const teacher = (await room.person()).page;
   const code = await makeWorkshop(room, teacher, running);
 
@@ -52,7 +52,23 @@ async function story(room: Room, { running, url, network }: Stage): Promise<void
     await joinAs((await room.person()).page, { url }, code, `Learner ${seat}`);
   }
   await refuseOneMore(room, url, code);
+  if (workers > 0) await lookAtWorkers(room, teacher, workers);
   await teach(room, teacher, ada.page);
+}
+
+/** The operator finds every seat on a machine, and from there back to the workshop. */
+async function lookAtWorkers(room: Room, page: Page, count: number): Promise<void> {
+  await page.getByRole('button', { name: /Account of/ }).click();
+  await page.getByRole('menuitem', { name: 'Workers' }).click();
+  await page.getByText(`${count} of ${count}`, { exact: true }).waitFor();
+  assert.equal(await page.getByRole('listitem', { name: /^Worker / }).count(), count);
+  await page
+    .locator('.worker-seat.seat-running')
+    .nth(SEATS - 1)
+    .waitFor();
+  await room.picture(page, 'workers');
+  await page.getByRole('link', { name: 'Claude CLI Basics' }).first().click();
+  await page.getByRole('listitem', { name: 'Seat 1', exact: true }).waitFor();
 }
 
 /** The instructor signs in by the link, makes a workshop and watches its seats come up; gives the join code. */

@@ -15,6 +15,8 @@ export interface Stage extends AsyncDisposable {
   readonly url: string;
   readonly running: Running;
   readonly network: Network;
+  /** Machines that run the seats instead of the server. */
+  readonly workers: number;
   /** What is there after the end of the server. */
   leftBehind(): Promise<readonly string[]>;
 }
@@ -30,6 +32,7 @@ export async function oneMachine(runtime: SeatRuntime): Promise<Stage> {
     url: installation.url,
     running,
     network: { url: `http://localhost:${line.port}`, cut: line.cut, mend: line.mend },
+    workers: 0,
     leftBehind: () => installation.leftBehind(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -75,6 +78,7 @@ export async function workersBehindLines(): Promise<Stage> {
         for (const each of lines) each.mend();
       },
     },
+    workers: agents.length,
     async leftBehind() {
       const held = await Promise.all(agents.map((agent) => agent.held()));
       return [...(await installation.leftBehind()), ...held.flat().map(({ name }) => `seat ${name}`)];
