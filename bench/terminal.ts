@@ -18,6 +18,8 @@ export interface Terminal {
   pause(): void;
   resume(): void;
   close(): Promise<void>;
+  /** The close code, once it is closed. */
+  readonly closed: Promise<number>;
 }
 
 export async function openTerminal(
@@ -49,7 +51,7 @@ export async function openTerminal(
     }
     for (const listener of listeners) listener(data);
   });
-  const closed = once(socket, 'close');
+  const closed = (once(socket, 'close') as Promise<[number]>).then(([code]) => code);
   socket.on('close', () => ready.reject(new Error('The terminal was closed.')));
   socket.send(JSON.stringify({ type: 'attach', ...size, after: 0, mode: 'write' }));
 
@@ -68,6 +70,7 @@ export async function openTerminal(
   await ready.promise;
   return {
     first: first.promise,
+    closed,
     write: (text) => socket.send(Buffer.from(text)),
     until,
     shows(text) {

@@ -16,7 +16,7 @@ const END_MS = 60_000;
 const GRACE_MS = 3_000;
 /** Settings of whoever runs the tests are not for the servers of the tests. */
 const SETTINGS =
-  /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY)$/;
+  /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY|SMTP_URL|MAIL_FROM|SIGN_UP|SIGN_UP_DOMAINS|OIDC_\w+)$/;
 
 export type SeatRuntime = 'local' | 'docker';
 export type Settings = Readonly<Record<string, string>>;

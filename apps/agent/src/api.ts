@@ -7,6 +7,8 @@ import {
   type AgentHealth,
   type AgentInfo,
   holderRequest,
+  type RevocationsRequest,
+  revocationsRequest,
   vmRequest,
 } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
@@ -27,6 +29,7 @@ export interface ApiDeps {
   readonly setDraining: (draining: boolean) => Promise<void>;
   /** What `/info` says besides the health and the seats. */
   readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly revoke: (request: RevocationsRequest) => Promise<void>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly onFailure: (error: AgentError, requestId: string) => void;
 }
@@ -137,6 +140,10 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     if (plain === `PUT ${AGENT_DRAIN_PATH}` || plain === `DELETE ${AGENT_DRAIN_PATH}`) {
       await deps.setDraining(request.method === 'PUT');
       return { status: 200, body: deps.health() };
+    }
+    if (plain === 'PUT /revocations') {
+      await deps.revoke(revocationsRequest.parse(await readJson(request)));
+      return { status: 204 };
     }
     if (first !== 'vms' || rest.length > 0) throw nothingHere();
     if (workshop === undefined) {

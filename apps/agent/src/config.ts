@@ -33,7 +33,7 @@ export interface AgentConfig {
  * `ConfigError` that names all that is wrong.
  */
 export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
-  const { read, wrong, isWrong, check } = settingsReader(env);
+  const { read, problem, isWrong, check } = settingsReader(env);
   const config: AgentConfig = {
     host: read('HOST', '127.0.0.1', host),
     port: read('PORT', DEFAULT_AGENT_PORT, (value) =>
@@ -57,9 +57,8 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
     ),
   };
   if (config.token === undefined && !isWrong('AGENT_TOKEN') && !isLoopback(config.host)) {
-    wrong(
-      'AGENT_TOKEN',
-      `is missing, and HOST is ${config.host}: without a token the agent starts only on 127.0.0.1. Make one with: openssl rand -hex 32`,
+    problem(
+      `AGENT_TOKEN is missing, and HOST is ${config.host}: without a token the agent starts only on 127.0.0.1. Make one with: openssl rand -hex 32`,
     );
   }
   check();

@@ -17,6 +17,7 @@ import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
 import { createMetrics } from './metrics.ts';
 import { openOwners, savedOwners } from './owners.ts';
+import { openRevocations, savedRevocations } from './revocations.ts';
 import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
 import { openAgentSeats } from './seats.ts';
@@ -102,6 +103,10 @@ export async function createAgent(
   const drain = savedJson(join(directory.path, 'drain.json'), savedDrain);
   const metrics = createMetrics();
   const onEmpty = (): void => log('info', 'The worker is empty: no seat is left, and it takes no new ones.');
+  const revocations = await openRevocations({
+    saved: savedJson(join(directory.path, 'revocations.json'), savedRevocations),
+    now,
+  });
   const seats = starting.adopt(
     await openAgentSeats({
       provider,
@@ -123,6 +128,7 @@ export async function createAgent(
   const gateway = createGateway({
     routes: seats.routes,
     keys: keys?.publicKeys ?? NO_KEYS,
+    revocations: revocations.list,
     allowedOrigins: (origin) => origins.has(origin) || origin === publicUrl,
     ...(publicUrl === undefined || /^https?:\/\/[\d.:[\]]+$/.test(publicUrl)
       ? {}
@@ -167,9 +173,11 @@ export async function createAgent(
     info: () => ({
       runtime: provider.info,
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
+      revocations: revocations.list.digest(),
       started_at: startedAt,
       key_ids: [...(keys?.ids() ?? [])],
     }),
+    revoke: (request) => revocations.take(request),
     metrics: metrics.read,
     onFailure(error, requestId) {
       if (error.status < 500) return;

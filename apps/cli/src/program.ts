@@ -1,8 +1,11 @@
 import { Command } from 'commander';
 import { agentCommand } from './commands/agent.ts';
+import { auditCommand } from './commands/audit.ts';
+import { dataCommand } from './commands/data.ts';
 import { dbCommand } from './commands/db.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
+import { keysCommand } from './commands/keys.ts';
 import { microvmCommand } from './commands/microvm.ts';
 import { rootfsCommand } from './commands/rootfs.ts';
 import { serverCommand } from './commands/server.ts';
@@ -30,6 +33,9 @@ export function createProgram(output: Output): Command {
     .addCommand(workshopCommand(output))
     .addCommand(tokenCommand(output))
     .addCommand(signInLinkCommand(output))
+    .addCommand(keysCommand(output))
+    .addCommand(auditCommand(output))
+    .addCommand(dataCommand(output))
     .addCommand(dbCommand(output))
     .addCommand(imageCommand(output))
     .addCommand(rootfsCommand(output))

@@ -28,7 +28,9 @@ describe('the settings', () => {
       logLevel: 'info',
       trustProxy: false,
       workers: [],
+      auditDays: 365,
       moveAfterMs: 60_000,
+      accounts: { mail: undefined, printMail: true, signUp: { kind: 'closed' }, provider: undefined },
     });
   });
 
@@ -51,7 +53,7 @@ describe('the settings', () => {
     assert.equal(config.publicUrl, 'https://teach.example.org');
     assert.equal(config.dataDirectory, '/srv/data');
     assert.equal(config.database.kind, 'postgresql');
-    assert.deepEqual(config.secret, { kind: 'given', secret: 'x'.repeat(32) });
+    assert.deepEqual(config.secret, { kind: 'given', secrets: ['x'.repeat(32)] });
     assert.deepEqual(config.corsOrigins, ['https://a.example.org', 'http://localhost:5173']);
     assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
     assert.equal(config.logLevel, 'warn');
@@ -130,5 +132,44 @@ describe('the settings', () => {
       address: '10.77.0.1/20',
     });
     assert.equal(readConfig({ IMAGES_DIR: 'images' }, '/srv').microvm.imagesDirectory, '/srv/images');
+  });
+
+  it('of mail and of an identity provider are given whole or not at all, and never repeat a password', () => {
+    const { accounts } = readConfig({
+      PUBLIC_URL: 'https://teach.example.org',
+      SMTP_URL: 'smtp://clara:p%40ss@mail.example.org:587',
+      MAIL_FROM: 'ClaraTeach <noreply@example.org>',
+      SIGN_UP: 'open',
+      SIGN_UP_DOMAINS: 'Example.org, @school.edu',
+      OIDC_ISSUER: 'https://accounts.google.com',
+      OIDC_CLIENT_ID: 'id',
+      OIDC_CLIENT_SECRET: 'secret',
+    });
+    assert.equal(accounts.mail?.from, 'ClaraTeach <noreply@example.org>');
+    assert.deepEqual(accounts.signUp, { kind: 'open', domains: ['example.org', 'school.edu'] });
+    assert.equal(accounts.provider?.name, 'accounts.google.com');
+    assert.equal(accounts.printMail, false);
+
+    const named = (env: Record<string, string>) => {
+      try {
+        readConfig({ PUBLIC_URL: 'https://teach.example.org', ...env });
+      } catch (error) {
+        const { problems } = error as ConfigError;
+        assert.ok(!problems.join().includes('hunter2'), problems.join());
+        return problems.map((problem) => problem.split(' ', 1)[0]);
+      }
+      return [];
+    };
+    assert.deepEqual(named({ SMTP_URL: 'mail:hunter2' }), ['SMTP_URL']);
+    assert.deepEqual(named({ SMTP_URL: 'smtp://me:hunter2@mail.example.org' }), ['MAIL_FROM']);
+    assert.deepEqual(named({ MAIL_FROM: 'somebody' }), ['MAIL_FROM']);
+    assert.deepEqual(named({ OIDC_CLIENT_SECRET: 'hunter2' }), ['OIDC_ISSUER,']);
+    assert.deepEqual(
+      named({ OIDC_ISSUER: 'http://id.example.org', OIDC_CLIENT_ID: 'x', OIDC_CLIENT_SECRET: 'x' }),
+      ['OIDC_ISSUER', 'OIDC_ISSUER,'],
+    );
+    assert.deepEqual(named({ SIGN_UP: 'perhaps' }), ['SIGN_UP']);
+    assert.deepEqual(named({ SIGN_UP: 'open' }), ['SIGN_UP']);
+    assert.deepEqual(named({ SIGN_UP_DOMAINS: 'example' }), ['SIGN_UP_DOMAINS']);
   });
 });

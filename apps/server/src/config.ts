@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
+import { type AccountSettings, readAccountSettings } from './people/settings.ts';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
@@ -13,9 +14,9 @@ export type RuntimeChoice =
   /** Docker where an engine works, else local. */
   { readonly kind: 'auto' } | { readonly kind: 'fixed'; readonly name: RuntimeName };
 
-/** Of the `firecracker` runtime. */
-export type SecretSource =
-  | { readonly kind: 'given'; readonly secret: string }
+export type SecretLocation =
+  /** The newest first; the others only open what they sealed. */
+  | { readonly kind: 'given'; readonly secrets: readonly string[] }
   /** Made at the first start, readable by its owner alone. */
   | { readonly kind: 'file'; readonly path: string };
 
@@ -31,7 +32,7 @@ export interface Config {
   readonly publicUrl: string | undefined;
   readonly dataDirectory: string;
   readonly database: DatabaseLocation;
-  readonly secret: SecretSource;
+  readonly secret: SecretLocation;
   /** Further origins whose pages may use the API and the seats. */
   readonly corsOrigins: readonly string[];
   readonly runtime: RuntimeChoice;
@@ -41,19 +42,26 @@ export interface Config {
   readonly trustProxy: boolean | number | readonly string[];
   /** Machines that run the seats instead of this one; none: this one runs them. */
   readonly workers: readonly WorkerAgent[];
+  /** How long lines of the audit log are kept. */
+  readonly auditDays: number;
   /** How long a worker may be silent before its seats are brought up on others. */
   readonly moveAfterMs: number;
+  /** How people get accounts and sign in, and mail. */
+  readonly accounts: AccountSettings;
 }
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
+ * `WORKSPACE_TOKEN_SECRET`, `WORKSPACE_TOKEN_SECRET_OLD`, `AUDIT_DAYS`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
-  const { read, check } = settingsReader(env);
+  const { read, problem, check } = settingsReader(env);
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
-  const config: Config = {
+  const oldSecrets = read<readonly string[]>('WORKSPACE_TOKEN_SECRET_OLD', [], (value) =>
+    list(value).map(secret),
+  );
+  const settings: Omit<Config, 'accounts'> = {
     port: read('PORT', 8080, port),
     host: read('HOST', '127.0.0.1', host),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
@@ -63,10 +71,10 @@ export function readConfig(env: Environment, workingDirectory: string = process.
       { kind: 'sqlite', file: join(dataDirectory, 'clarateach.db') },
       (value) => database(value, workingDirectory),
     ),
-    secret: read<SecretSource>(
+    secret: read<SecretLocation>(
       'WORKSPACE_TOKEN_SECRET',
       { kind: 'file', path: join(dataDirectory, 'secret.key') },
-      secret,
+      (value) => ({ kind: 'given', secrets: [secret(value), ...oldSecrets] }),
     ),
     corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
@@ -74,8 +82,18 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
     trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
+    auditDays: read('AUDIT_DAYS', 365, auditDays),
     moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
   };
+  const config: Config = {
+    ...settings,
+    accounts: readAccountSettings(read, { ...settings, problem }),
+  };
+  if (oldSecrets.length > 0 && config.secret.kind === 'file') {
+    problem(
+      'WORKSPACE_TOKEN_SECRET_OLD is set without WORKSPACE_TOKEN_SECRET. Give the new secret too, or neither: then secret.key in DATA_DIR has both.',
+    );
+  }
   check();
   return config;
 }
@@ -138,13 +156,14 @@ function database(value: string, workingDirectory: string): DatabaseLocation {
 
 const MIN_SECRET_LENGTH = 32;
 
-function secret(value: string): SecretSource {
+/** Says nothing of the value itself. */
+function secret(value: string): string {
   if (value.length < MIN_SECRET_LENGTH) {
     throw new Error(
       `has ${value.length} characters; it needs at least ${MIN_SECRET_LENGTH}. Make one with: openssl rand -base64 32`,
     );
   }
-  return { kind: 'given', secret: value };
+  return value;
 }
 
 function runtime(value: string): RuntimeChoice {
@@ -152,6 +171,14 @@ function runtime(value: string): RuntimeChoice {
   const name = runtimeName.safeParse(value);
   if (!name.success) throw new Error(`is "${value}". Choose auto, docker, local or firecracker.`);
   return { kind: 'fixed', name: name.data };
+}
+
+function auditDays(value: string): number {
+  const days = Number(value);
+  if (!/^\d+$/.test(value) || days < 1 || days > 3650) {
+    throw new Error(`is "${value}". Give the days, 1 to 3650, for which the audit log is kept.`);
+  }
+  return days;
 }
 
 function lostSeconds(value: string): number {

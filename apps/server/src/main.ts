@@ -8,6 +8,7 @@ import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
+import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHealth } from './health.ts';
@@ -16,17 +17,24 @@ import { createMetrics } from './http/metrics.ts';
 import { createOrigins } from './http/origins.ts';
 import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
+import { openMailer } from './mail/mailer.ts';
 import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
+import { createProvider } from './people/provider.ts';
+import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { openRevocations } from './removal/revocations.ts';
+import { listenToServers } from './removal/signals.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
-import { installationSecret } from './tokens/installation-secret.ts';
+import { openKeyring } from './tokens/keyring.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
+import { openSealedSecrets } from './tokens/sealed-secrets.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
+import { secretSource } from './tokens/secret-source.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
 import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
@@ -47,6 +55,8 @@ export interface Overrides {
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly log?: LogDestination;
+  /** Where mail is shown that no mail server takes, on a developer's machine; standard output. */
+  readonly print?: (text: string) => void;
   readonly webDirectory?: string;
 }
 
@@ -100,13 +110,44 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const sealing = createSealing(await installationSecret(config.secret));
+  const keyring = starting.adopt(
+    await openKeyring({ source: secretSource(config.secret), onError }),
+    (each) => each.close(),
+  );
+  const sealing = createSealing(keyring.secrets);
+  const secrets = await openSealedSecrets(database, sealing);
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );
-  const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
+  const { signUp, provider: issuer, mail, printMail } = config.accounts;
+  const print = overrides.print ?? ((text) => void process.stdout.write(`${text}\n`));
+  const mailer = starting.adopt(
+    await openMailer({ settings: mail, print: printMail ? print : undefined, onError }),
+    (each) => each.close(),
+  );
+  const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
+  const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
+  const provider =
+    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
+  const audit = starting.adopt(
+    createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
+    (each) => each.close(),
+  );
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
+    each.close(),
+  );
+  starting.adopt(
+    listenToServers(config.database, (id) => {
+      // Tokens first: connections end with the reason before the seat goes.
+      revocations
+        .look()
+        .catch(onError)
+        .finally(() => changes.notify(id));
+    }),
+    (each) => each.close(),
+  );
   const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
   const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
   // Seats on workers are the workers' to keep.
@@ -124,7 +165,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     const endpoint = routes.find(id)?.endpoint;
     return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
   };
-  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
+  const seatTokens = createSeatTokens({
+    keys,
+    now,
+    vmIp: (seat) => hostOf(agentOf(seat)),
+    notBefore: revocations.list.notBefore,
+  });
   const preparedSeats = starting.adopt(
     createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
     (each) => each.close(),
@@ -136,6 +182,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
     runtimes: () => [...runtimes.keys()],
+    onRevoked: (revocation) => revocations.list.add([revocation]),
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -163,11 +210,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const gateway = createGateway({
     routes,
     keys: keys.publicKeys,
+    revocations: revocations.list,
     allowedOrigins: (origin, request) => origins.allows(origin, request.headers),
     previews: {
       domain: origins.domain,
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
-      secret: sealing.derive('previews'),
+      secret: secrets.previews,
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
@@ -187,6 +235,16 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
+    provider,
+    audit,
+    database,
+    personalData: createPersonalData({
+      database,
+      audit,
+      changes,
+      onRevoked: (revocation) => revocations.list.add([revocation]),
+      now,
+    }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),
@@ -241,6 +299,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         changes,
         installation: await installationId(database),
         keyIds: () => keys.jwks().keys.map(({ kid }) => kid),
+        revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
         now,

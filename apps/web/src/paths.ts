@@ -4,9 +4,14 @@ export const patterns = {
   workshop: '/workshops/:id',
   projector: '/workshops/:id/projector',
   signIn: '/sign-in',
+  signUp: '/sign-up',
+  forgotten: '/forgotten',
+  enter: '/enter',
+  people: '/people',
   account: '/account',
   tokens: '/account/tokens',
   workers: '/workers',
+  audit: '/admin/audit',
   join: '/join/:code?',
   workspace: '/w/:workshopId',
 } as const;
@@ -19,9 +24,15 @@ export const paths = {
   projector: (id: string) => `/workshops/${part(id)}/projector`,
   signIn: (next?: string) =>
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
+  signUp: () => '/sign-up',
+  forgotten: () => '/forgotten',
+  people: () => '/people',
+  /** The server's: leads to the identity provider and back to `next`. */
+  provider: (next: string) => `/api/auth/provider?next=${part(next)}`,
   account: () => '/account',
   tokens: () => '/account/tokens',
   workers: () => '/workers',
+  audit: () => '/admin/audit',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };

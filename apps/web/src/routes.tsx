@@ -16,7 +16,12 @@ const table: readonly (readonly [pattern: string, load: Load])[] = [
   [patterns.workshop, async () => (await import('./workshops/workshop-page.tsx')).WorkshopPage],
   [patterns.projector, async () => (await import('./workshops/projector-page.tsx')).ProjectorPage],
   [patterns.signIn, async () => (await import('./account/sign-in-page.tsx')).SignInPage],
+  [patterns.signUp, async () => (await import('./account/sign-up-page.tsx')).SignUpPage],
+  [patterns.forgotten, async () => (await import('./account/forgotten-page.tsx')).ForgottenPage],
+  [patterns.enter, async () => (await import('./account/enter-page.tsx')).EnterPage],
+  [patterns.people, async () => (await import('./people/people-page.tsx')).PeoplePage],
   [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
+  [patterns.audit, async () => (await import('./audit/audit-page.tsx')).AuditPage],
   [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
   [patterns.workers, async () => (await import('./workers/workers-page.tsx')).WorkersPage],
 ];

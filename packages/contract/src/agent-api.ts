@@ -4,7 +4,8 @@ import { runtimeInfo } from './runtime.ts';
 
 /**
  * What an agent answers on its port: `GET /health` (nobody asked), `GET /info`, `POST` and `GET /vms`,
- * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`, `PUT` and `DELETE /drain`
+ * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`, `PUT /revocations`,
+ * `PUT` and `DELETE /drain`
  * (with `Authorization: Bearer <AGENT_TOKEN>`), and `/proxy/:workshop/:seat/terminal|files|browser`
  * (with a seat token). Names on this wire are snake_case.
  */
@@ -100,6 +101,29 @@ export const vmList = z.object({ vms: z.array(vm) });
 export const holderRequest = z.object({ odehash: odehash.nullable(), revision: z.number().int().min(0) });
 export type HolderRequest = z.infer<typeof holderRequest>;
 
+/** In one request; more are sent one request after the other. */
+export const MAX_REVOCATIONS = 5_000;
+
+/**
+ * `PUT /revocations`: learners' tokens that were taken back. The agent adds them to those it has, which
+ * go by themselves at their end.
+ */
+export const revocationsRequest = z.object({
+  revocations: z
+    .array(
+      z.object({
+        workshop_id: workshopId,
+        odehash,
+        /** Seconds since the epoch: tokens with an earlier `iat` are refused. */
+        before: z.number().int().min(0),
+        /** Milliseconds since the epoch. */
+        expires_at: z.number().int().min(0),
+      }),
+    )
+    .max(MAX_REVOCATIONS),
+});
+export type RevocationsRequest = z.infer<typeof revocationsRequest>;
+
 export const agentHealth = z.object({
   /** `draining`: takes no new seats; at `vm_count` 0 it is empty. */
   status: z.enum(['ok', 'draining', 'failing']),
@@ -119,6 +143,8 @@ export const agentInfo = agentHealth.extend({
     /** Where browsers reach it; null: only through the server. */
     public_url: z.string().nullable(),
   }),
+  /** A digest of the taken-back tokens that it knows, equal where it knows what the server does. */
+  revocations: z.string(),
   /** Milliseconds since the epoch. */
   started_at: z.number(),
   /** Names of the keys that seat tokens are verified with here; empty before the first are fetched. */

@@ -1,33 +1,23 @@
-import { eventIterator, oc } from '@orpc/contract';
+import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { account, accountBody, apiToken, createdToken, createTokenBody } from './account.ts';
+import { auditPage, auditQuery, dataSubject, deleteDataBody, deletedData, personalData } from './audit.ts';
 import { adminOverview, adminVms, health } from './health.ts';
 import { seatNumber, workshopId } from './ids.ts';
 import { joinBody, joinInfo, seatSession } from './join.ts';
+import { mailAnswer } from './people.ts';
+import { entryApi, peopleApi, sessionsApi } from './people-api.ts';
+import { admin, anyone, learner, owner, reader, writer } from './procedure.ts';
 import {
   createWorkshopBody,
   extendBody,
+  removal,
   workshopDetails,
   workshopEvent,
   workshopSummary,
 } from './workshop.ts';
 
-/**
- * Who may call a procedure.
- * `anyone`: no credentials. `learner`: a seat token. `instructor`: a session cookie or an API
- * token; another instructor's workshop is answered as one that does not exist. `admin`: the same,
- * with that role.
- */
-export type Caller = 'anyone' | 'learner' | 'instructor' | 'admin';
-export interface ProcedureMeta {
-  readonly caller: Caller;
-}
-
-const base = oc.$meta<ProcedureMeta>({ caller: 'instructor' });
-const anyone = base.meta({ caller: 'anyone' });
-const learner = base.meta({ caller: 'learner' });
-const instructor = base;
-const admin = base.meta({ caller: 'admin' });
+export type { Caller, ProcedureMeta } from './procedure.ts';
 
 const byId = z.object({ id: workshopId });
 const bySeat = z.object({ id: workshopId, seat: seatNumber });
@@ -69,10 +59,10 @@ export const api = {
   },
 
   workshops: {
-    list: instructor
+    list: reader
       .route({ method: 'GET', path: '/api/workshops', summary: 'Your workshops, the newest first' })
       .output(z.object({ workshops: z.array(workshopSummary) })),
-    create: instructor
+    create: writer
       .route({
         method: 'POST',
         path: '/api/workshops',
@@ -83,7 +73,7 @@ export const api = {
       })
       .input(z.object({ query: waitQuery, body: createWorkshopBody }))
       .output(created),
-    show: instructor
+    show: reader
       .route({
         method: 'GET',
         path: '/api/workshops/{id}',
@@ -91,7 +81,7 @@ export const api = {
       })
       .input(byId)
       .output(workshopDetails),
-    start: instructor
+    start: writer
       .route({
         method: 'POST',
         path: '/api/workshops/{id}/start',
@@ -102,7 +92,7 @@ export const api = {
       })
       .input(z.object({ params: byId, query: waitQuery }))
       .output(started),
-    stop: instructor
+    stop: writer
       .route({
         method: 'POST',
         path: '/api/workshops/{id}/stop',
@@ -111,11 +101,11 @@ export const api = {
       })
       .input(byId)
       .output(workshopDetails),
-    extend: instructor
+    extend: writer
       .route({ method: 'POST', path: '/api/workshops/{id}/extend', summary: 'Move the end later' })
       .input(byId.extend(extendBody.shape))
       .output(workshopDetails),
-    delete: instructor
+    delete: writer
       .route({
         method: 'DELETE',
         path: '/api/workshops/{id}',
@@ -124,7 +114,7 @@ export const api = {
       })
       .input(byId)
       .output(z.object({ id: workshopId })),
-    events: instructor
+    events: reader
       .route({
         method: 'GET',
         path: '/api/workshops/{id}/events',
@@ -132,7 +122,7 @@ export const api = {
       })
       .input(byId)
       .output(eventIterator(workshopEvent)),
-    restartSeat: instructor
+    restartSeat: writer
       .route({
         method: 'POST',
         path: '/api/workshops/{id}/seats/{seat}/restart',
@@ -141,7 +131,7 @@ export const api = {
       })
       .input(bySeat)
       .output(workshopDetails),
-    resetSeat: instructor
+    resetSeat: writer
       .route({
         method: 'POST',
         path: '/api/workshops/{id}/seats/{seat}/reset',
@@ -150,21 +140,58 @@ export const api = {
       })
       .input(bySeat)
       .output(workshopDetails),
+    removeLearner: writer
+      .route({
+        method: 'POST',
+        path: '/api/workshops/{id}/seats/{seat}/remove',
+        summary: 'Remove the learner of a seat; the seat is made as new, and their codes are refused',
+        successStatus: 202,
+      })
+      .input(bySeat)
+      .output(workshopDetails),
+    removals: reader
+      .route({
+        method: 'GET',
+        path: '/api/workshops/{id}/removals',
+        summary: 'The learners who were removed',
+      })
+      .input(byId)
+      .output(z.object({ removals: z.array(removal) })),
+    letBack: writer
+      .route({
+        method: 'DELETE',
+        path: '/api/workshops/{id}/removals/{removal}',
+        summary: 'Undo a removal: the learner may join again',
+      })
+      .input(byId.extend({ removal: z.string().max(64) }))
+      .output(z.object({ removal: z.string() })),
   },
 
   account: {
-    me: instructor.route({ method: 'GET', path: '/api/account', summary: 'Who you are' }).output(account),
-    update: instructor
+    me: owner.route({ method: 'GET', path: '/api/account', summary: 'Who you are' }).output(account),
+    update: owner
       .route({ method: 'PUT', path: '/api/account', summary: 'Change name, e-mail address and password' })
       .input(accountBody)
       .output(account),
+    confirmAddress: owner
+      .route({
+        method: 'POST',
+        path: '/api/account/confirm-address',
+        summary: 'Have a link mailed that confirms your e-mail address',
+        successStatus: 202,
+      })
+      .output(mailAnswer),
   },
 
+  auth: entryApi,
+  sessions: sessionsApi,
+  people: peopleApi,
+
   tokens: {
-    list: instructor
+    list: owner
       .route({ method: 'GET', path: '/api/tokens', summary: 'Your API tokens' })
       .output(z.object({ tokens: z.array(apiToken) })),
-    create: instructor
+    create: owner
       .route({
         method: 'POST',
         path: '/api/tokens',
@@ -173,7 +200,7 @@ export const api = {
       })
       .input(createTokenBody)
       .output(createdToken),
-    revoke: instructor
+    revoke: owner
       .route({ method: 'DELETE', path: '/api/tokens/{id}', summary: 'Revoke an API token' })
       .input(z.object({ id: z.string() }))
       .output(z.object({ id: z.string() })),
@@ -186,5 +213,25 @@ export const api = {
     vms: admin
       .route({ method: 'GET', path: '/api/admin/vms', summary: 'The workers, and the seats on each' })
       .output(adminVms),
+    audit: admin
+      .route({ method: 'GET', path: '/api/admin/audit', summary: 'Who did what, newest first' })
+      .input(auditQuery)
+      .output(auditPage),
+    exportData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/export',
+        summary: 'Everything that is kept of a learner or an account, without secrets',
+      })
+      .input(z.object({ subject: dataSubject }))
+      .output(personalData),
+    deleteData: admin
+      .route({
+        method: 'POST',
+        path: '/api/admin/data/delete',
+        summary: 'Delete everything that is kept of a learner or an account',
+      })
+      .input(deleteDataBody)
+      .output(deletedData),
   },
 };

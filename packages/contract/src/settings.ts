@@ -20,14 +20,14 @@ export interface SettingsReader {
    */
   read<T>(name: string, fallback: T, parse: (value: string) => T): T;
   /** Settings that are each right may be wrong together; the line begins with the name of one. */
-  wrong(name: string, why: string): void;
+  readonly problem: (line: string) => void;
   isWrong(name: string): boolean;
   /** Throws a {@link ConfigError} that names all that is wrong. */
   check(): void;
 }
 
 export function settingsReader(env: Environment): SettingsReader {
-  const problems: { readonly name: string; readonly why: string }[] = [];
+  const problems: string[] = [];
   return {
     read(name, fallback, parse) {
       const value = env[name]?.trim();
@@ -35,16 +35,16 @@ export function settingsReader(env: Environment): SettingsReader {
       try {
         return parse(value);
       } catch (error) {
-        problems.push({ name, why: (error as Error).message });
+        problems.push(`${name} ${(error as Error).message}`);
         return fallback;
       }
     },
-    wrong(name, why) {
-      problems.push({ name, why });
+    problem(line) {
+      problems.push(line);
     },
-    isWrong: (name) => problems.some((problem) => problem.name === name),
+    isWrong: (name) => problems.some((line) => line.startsWith(`${name} `)),
     check() {
-      if (problems.length > 0) throw new ConfigError(problems.map(({ name, why }) => `${name} ${why}`));
+      if (problems.length > 0) throw new ConfigError(problems);
     },
   };
 }

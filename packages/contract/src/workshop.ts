@@ -110,6 +110,16 @@ export const createWorkshopBody = z.object({
 });
 export type CreateWorkshopBody = z.infer<typeof createWorkshopBody>;
 
+/** A learner who was removed from a workshop and may not come back until they are let in again. */
+export const removal = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** The seat that they had. */
+  seat: z.number().int(),
+  removedAt: instant,
+});
+export type Removal = z.infer<typeof removal>;
+
 export const extendBody = z.object({
   /** Minutes that the end is moved later. */
   minutes: z.number().int().min(1).max(MAX_TTL_MINUTES),

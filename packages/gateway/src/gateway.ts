@@ -14,7 +14,7 @@ import { type Address, resolveAddress } from './address.ts';
 import { createAdmission } from './admission.ts';
 import { type AllowedOrigins, createCors } from './cors.ts';
 import { bearerToken, offeredProtocols } from './credentials.ts';
-import type { Clock, GatewayEvent, GatewayStats, PublicKeys, SeatRoutes } from './ports.ts';
+import type { Clock, GatewayEvent, GatewayStats, PublicKeys, Revocations, SeatRoutes } from './ports.ts';
 import { createPreviews, type PreviewSettings, type Previews } from './preview.ts';
 import {
   asPublicError,
@@ -31,6 +31,8 @@ import { createTokenGate } from './token-gate.ts';
 export interface GatewayOptions {
   readonly routes: SeatRoutes;
   readonly keys: PublicKeys;
+  /** Tokens that are refused before their end. */
+  readonly revocations?: Revocations;
   /** Origins of pages that may use seats; requests without an origin come from programs. */
   readonly allowedOrigins: AllowedOrigins;
   /** Workshops and previews on origins of their own. Left out: only the path base works. */
@@ -63,7 +65,7 @@ export interface Gateway {
 const CLOSE_GRACE_MS = 1000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { routes, keys, previews: previewSettings, onEvent = () => {} } = options;
+  const { routes, keys, revocations, previews: previewSettings, onEvent = () => {} } = options;
   const clock = options.clock ?? Date.now;
   const settings = {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
@@ -71,9 +73,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     agentToken: options.agentToken,
   };
   const gate = createTokenGate({ keys, clock });
-  const admission = createAdmission({ routes, clock });
+  const admission = createAdmission({ routes, revocations, clock });
   const cors = createCors(options.allowedOrigins);
-  const links = new LinkTable(routes, settings, clock);
+  const links = new LinkTable({ routes, revocations }, settings, clock);
   const refusals: Partial<Record<ErrorCode, number>> = {};
   let requests = 0;
   let upgrades = 0;

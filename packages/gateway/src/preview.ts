@@ -271,8 +271,8 @@ export function createPreviews(parts: Parts): Previews {
       portOf(req)
         .then((port) => {
           const id = { workshop: pass.workshopId, seat: pass.seat };
-          const { workshopId, seat, odehash, exp } = pass;
-          const ticket = passes.ticket({ workshopId, seat, odehash, exp, port });
+          const { workshopId, seat, odehash, iat, exp } = pass;
+          const ticket = passes.ticket({ workshopId, seat, odehash, iat, exp, port });
           const body = JSON.stringify({
             url: `${origins().origin(id, port)}${TICKET_PATH}?ticket=${ticket}`,
           });

@@ -99,6 +99,7 @@ export function createSeatRelay({ links, clock, settings, onEvent }: Parts): Sea
     const { live } = links.at(id, endpoint);
     const link: LiveLink = {
       odehash: pass.odehash,
+      iat: pass.iat,
       socket: false,
       end() {
         exchange.abort();
@@ -129,6 +130,7 @@ export function createSeatRelay({ links, clock, settings, onEvent }: Parts): Sea
     let expiry: NodeJS.Timeout | undefined;
     const link: LiveLink = {
       odehash: pass.odehash,
+      iat: pass.iat,
       socket: true,
       end: (code, reason) => webSocket.close(code, reason),
     };

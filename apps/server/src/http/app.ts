@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Join } from '../join/join.ts';
 import type { People } from '../people/people.ts';
+import type { Provider } from '../people/provider.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Jwks } from '../tokens/signing-keys.ts';
 import type { Workshops } from '../workshops/workshops.ts';
@@ -15,8 +16,10 @@ import { mountAuth } from './auth-routes.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
+import { mountProvider } from './provider-routes.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
+import { mountSignInAudit } from './sign-in-audit.ts';
 import { mountWeb } from './web.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -75,6 +78,7 @@ export interface AppDeps {
   readonly workshops: Workshops;
   readonly join: Join;
   readonly people: People;
+  readonly provider: Provider | undefined;
   readonly seatTokens: SeatTokens;
   readonly jwks: () => Jwks;
   readonly metrics: Metrics;
@@ -82,6 +86,9 @@ export interface AppDeps {
   readonly health: () => Promise<Health>;
   readonly version: string;
   readonly seatBase: RouterDeps['seatBase'];
+  readonly audit: RouterDeps['audit'];
+  readonly database: RouterDeps['database'];
+  readonly personalData: RouterDeps['personalData'];
   readonly workers: RouterDeps['workers'];
   /** Origins of workers that pages speak to. */
   readonly workerOrigins: () => readonly string[];
@@ -119,7 +126,9 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
 
   const { connections } = deps.metricSources.gateway;
   mountApi(app, createRouter({ ...deps, connections }), deps.closing);
+  mountSignInAudit(app, deps);
   mountAuth(app, deps);
+  mountProvider(app, deps.provider);
 
   app.get('/.well-known/jwks.json', async (_request, reply) =>
     reply

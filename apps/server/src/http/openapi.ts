@@ -123,6 +123,17 @@ const OTHER_PATHS: OpenAPI.PathsObject = {
       responses: { 200: { description: 'OK' } },
     },
   },
+  '/api/auth/provider': {
+    get: {
+      operationId: 'auth.provider',
+      tags: ['auth'],
+      summary:
+        'Send a browser to the identity provider, where there is one; `next` is the path to come back to',
+      security: [],
+      parameters: [{ name: 'next', in: 'query', schema: { type: 'string' } }],
+      responses: { 303: { description: 'To the identity provider, or back to the sign-in page' } },
+    },
+  },
   '/.well-known/jwks.json': {
     get: {
       operationId: 'jwks',

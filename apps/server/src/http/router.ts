@@ -6,12 +6,18 @@ import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { implement, withEventMeta } from '@orpc/server';
 import { addressKey, createAttempts } from '../attempts.ts';
+import type { Audit } from '../audit/audit.ts';
+import { auditPage } from '../audit/audit-pages.ts';
 import type { Claim, Join } from '../join/join.ts';
 import type { People } from '../people/people.ts';
+import type { PersonalData } from '../personal-data/personal-data.ts';
+import type { Database } from '../store/database.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Workshops } from '../workshops/workshops.ts';
+import { createAuditTrail } from './audit-trail.ts';
 import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
 import type { Origins } from './origins.ts';
+import { peopleHandlers } from './people-handlers.ts';
 
 export interface RouterDeps {
   readonly workshops: Workshops;
@@ -25,19 +31,26 @@ export interface RouterDeps {
   /** The base of a seat's paths, for somebody who reaches this server at `reachedAt`. */
   readonly seatBase: (id: SeatId, reachedAt: string) => string;
   readonly workers: () => readonly WorkerView[];
+  readonly audit: Audit;
+  readonly database: Database;
+  readonly personalData: PersonalData;
   readonly now: () => number;
 }
 
 /** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
 export function createRouter(deps: RouterDeps) {
-  const { workshops, join, people, seatTokens, origins } = deps;
+  const { workshops, join, people, seatTokens, origins, personalData } = deps;
   const identify = identifyCaller(deps);
   const guesses = createAttempts({ burst: 30, perMinute: 30, now: deps.now });
 
   const base = implement(api).$context<RequestContext>();
-  const os = base.use(async ({ context, procedure, next }, input) =>
-    next({ context: { caller: await identify(procedure['~orpc'], context, input) } }),
-  );
+  const trail = createAuditTrail(deps);
+  const os = base.use(async ({ context, procedure, path, next }, input) => {
+    const caller = await identify(procedure['~orpc'], context, input);
+    return trail.follow({ path, procedure: procedure['~orpc'], caller, context, input }, async () =>
+      next({ context: { caller } }),
+    );
+  });
 
   /** Only wrong codes count, so a whole class behind one address comes in at once. */
   const guessing = async <T>(
@@ -159,6 +172,16 @@ export function createRouter(deps: RouterDeps) {
       resetSeat: os.workshops.resetSeat.handler(({ input, context }) =>
         workshops.resetSeat(personOf(context).userId, input.id, input.seat),
       ),
+      removeLearner: os.workshops.removeLearner.handler(({ input, context }) =>
+        workshops.removeLearner(personOf(context).userId, input.id, input.seat),
+      ),
+      removals: os.workshops.removals.handler(async ({ input, context }) => ({
+        removals: await workshops.removals(personOf(context).userId, input.id),
+      })),
+      letBack: os.workshops.letBack.handler(async ({ input: { id, removal }, context }) => {
+        await workshops.letBack(personOf(context).userId, id, removal);
+        return { removal };
+      }),
     },
 
     account: {
@@ -166,15 +189,23 @@ export function createRouter(deps: RouterDeps) {
       update: os.account.update.handler(({ input, context }) =>
         people.updateAccount(personOf(context), input),
       ),
+      confirmAddress: os.account.confirmAddress.handler(async ({ context }) => {
+        const { id, email } = await people.account(personOf(context));
+        people.entry.mailConfirmation({ id, email });
+        return { sent: true };
+      }),
     },
+
+    ...peopleHandlers(os, deps),
 
     tokens: {
       list: os.tokens.list.handler(async ({ context }) => ({
         tokens: await people.tokens.list(personOf(context).userId),
       })),
-      create: os.tokens.create.handler(({ input, context }) =>
-        people.tokens.create(personOf(context).userId, input.name),
-      ),
+      create: os.tokens.create.handler(({ input, context }) => {
+        const { userId, via } = personOf(context);
+        return people.tokens.create(userId, input, via.kind === 'api-token' ? via : undefined);
+      }),
       revoke: os.tokens.revoke.handler(async ({ input, context }) => {
         await people.tokens.revoke(personOf(context).userId, input.id);
         return input;
@@ -190,6 +221,13 @@ export function createRouter(deps: RouterDeps) {
         }),
       ),
       vms: os.admin.vms.handler(() => ({ workers: [...deps.workers()] })),
+      audit: os.admin.audit.handler(({ input }) => auditPage(deps.database, input)),
+      exportData: os.admin.exportData.handler(({ input, context }) =>
+        personalData.export(input.subject, { userId: personOf(context).userId, address: context.address }),
+      ),
+      deleteData: os.admin.deleteData.handler(({ input, context }) =>
+        personalData.delete(input.subject, { userId: personOf(context).userId, address: context.address }),
+      ),
     },
   });
 }

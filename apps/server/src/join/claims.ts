@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Odehash, randomCode, type WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
+import { removedAmong } from '../removal/removal.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema, SessionsTable } from '../store/schema.ts';
 import { lockWorkshop, nextRevision, type SessionRow, type WorkshopRow } from '../workshops/store.ts';
@@ -16,7 +17,8 @@ export interface ClaimRequest {
 
 export type ClaimOutcome =
   | { readonly outcome: 'claimed'; readonly session: SessionRow; readonly returning: boolean }
-  | { readonly outcome: 'no_free_seat' };
+  | { readonly outcome: 'no_free_seat' }
+  | { readonly outcome: 'removed' };
 
 /**
  * Gives each request its seat, in the order of the requests: the old one to a known learner, the
@@ -39,13 +41,16 @@ export async function claimSeats(
   const workshop = await lockWorkshop(request.database, trx, workshopId);
   if (workshop?.wanted !== 'running') return { workshop, outcomes: [] };
 
-  const known = await knownSessions(trx, workshopId, requests);
+  const odehashes = requests.flatMap(({ odehash }) => odehash ?? []);
+  const known = await knownSessions(trx, workshopId, odehashes);
+  const removed = await removedAmong(trx, workshopId, odehashes);
   const newcomers = requests.filter(({ odehash }) => odehash === undefined || !known.has(odehash)).length;
   const free = newcomers > 0 ? await freeSeats(trx, workshopId, newcomers) : [];
   const made: SessionsTable[] = [];
   const renamed: SessionRow[] = [];
 
   const outcomes = requests.map(({ name, odehash }): ClaimOutcome => {
+    if (odehash !== undefined && removed.has(odehash)) return { outcome: 'removed' };
     const old = odehash === undefined ? undefined : known.get(odehash);
     if (old) {
       const session = { ...old, name };
@@ -79,9 +84,8 @@ export async function claimSeats(
 async function knownSessions(
   trx: Transaction<Schema>,
   workshopId: WorkshopId,
-  requests: readonly ClaimRequest[],
+  odehashes: readonly Odehash[],
 ): Promise<Map<Odehash, SessionRow>> {
-  const odehashes = requests.flatMap(({ odehash }) => odehash ?? []);
   if (odehashes.length === 0) return new Map();
   const sessions = await trx
     .selectFrom('sessions')

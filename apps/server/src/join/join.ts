@@ -2,6 +2,7 @@ import { PublicError } from '@clarateach/contract/errors';
 import { normalizeCode, type Odehash, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
 import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { phaseOfSeat } from '../reconciler/situation.ts';
+import { removedAmong, removedByInstructor } from '../removal/removal.ts';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
 import { loadWorkshop, type WorkshopState } from '../workshops/store.ts';
@@ -19,7 +20,7 @@ export interface Claim {
 }
 
 export interface Join {
-  /** Throws `unknown_code`, `workshop_full` or `workshop_not_running`. */
+  /** Throws `unknown_code`, `workshop_full`, `workshop_not_running` or `removed`. */
   join(input: JoinBody): Promise<Claim>;
   info(code: string): Promise<JoinInfo>;
   /**
@@ -55,7 +56,7 @@ export function createJoin(deps: {
   };
 
   // All that wait with one code are claimed in one transaction: one sync to disk for a whole class.
-  const claim = batchLanes<string, ClaimRequest, Claim | 'no_free_seat'>({
+  const claim = batchLanes<string, ClaimRequest, Claim | 'no_free_seat' | 'removed'>({
     maxBatch: MAX_BATCH,
     async run(code, requests) {
       const { id, name } = await findByCode(code);
@@ -71,8 +72,8 @@ export function createJoin(deps: {
       if (workshop?.wanted !== 'running') throw notRunning(workshop?.name);
       if (outcomes.some(({ outcome }) => outcome === 'claimed')) changes.notify(id);
       return outcomes.map((result) =>
-        result.outcome === 'no_free_seat'
-          ? 'no_free_seat'
+        result.outcome !== 'claimed'
+          ? result.outcome
           : {
               workshop: { id, name },
               seat: result.session.seat,
@@ -87,6 +88,7 @@ export function createJoin(deps: {
   return {
     async join({ code, name, odehash }) {
       const outcome = await claim(normalizeCode(code), { name, odehash });
+      if (outcome === 'removed') throw removedByInstructor((await findByCode(code)).name);
       if (outcome === 'no_free_seat') throw await noFreeSeat(database, await findByCode(code));
       return outcome;
     },
@@ -115,6 +117,8 @@ export function createJoin(deps: {
         .executeTakeFirst();
       if (row?.wanted !== 'running') throw notRunning(row?.workshopName);
       if (row.seat === null || row.name === null) {
+        const removed = await removedAmong(database.db, workshopId, [odehash]);
+        if (removed.has(odehash)) throw removedByInstructor(row.workshopName);
         throw new PublicError(
           'removed',
           'This seat is not yours any more: it was given to somebody else, or the workshop was started anew. Join again with the code.',

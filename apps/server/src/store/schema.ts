@@ -1,6 +1,7 @@
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatFailure } from '@clarateach/seats/lifecycle';
+import type { AuditTables } from './audit-schema.ts';
 import type { PeopleTables } from './people-schema.ts';
 
 /** Times are milliseconds since the epoch. */
@@ -67,7 +68,7 @@ export interface SettingsTable {
   value: string;
 }
 
-export interface Schema extends PeopleTables {
+export interface Schema extends PeopleTables, AuditTables {
   workshops: WorkshopsTable;
   seats: SeatsTable;
   sessions: SessionsTable;

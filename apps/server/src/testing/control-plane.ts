@@ -1,4 +1,5 @@
 import type { RuntimeName } from '@clarateach/contract/runtime';
+import { createRevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { createJoin } from '../join/join.ts';
 import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
@@ -22,6 +23,7 @@ export async function controlPlane(options: {
   const changes = createChanges(database, onError);
   const views = createViews('http://localhost:8080');
   const runtimes = new Map<RuntimeName, SeatProvider>([[provider.info.name, provider]]);
+  const revocations = createRevocationList({ clock: now });
   const routes = createSeatRoutes({ database, changes, onError });
   const newReconciler = (): Reconciler =>
     createReconciler({
@@ -40,6 +42,7 @@ export async function controlPlane(options: {
     /** What went wrong beside the seats; empty after a test without faults. */
     errors,
     changes,
+    revocations,
     routes,
     workshops: createWorkshops({
       database,
@@ -48,6 +51,7 @@ export async function controlPlane(options: {
       now,
       seal: (key) => key,
       runtimes: () => [...runtimes.keys()],
+      onRevoked: (revocation) => revocations.add([revocation]),
     }),
     join: createJoin({ database, changes, now }),
     start: () => reconciler.start(),

@@ -22,6 +22,8 @@ export interface TestClient {
 export interface TestServer extends RunningServer {
   readonly config: Config;
   readonly logLines: string[];
+  /** Mail, as it is shown where there is no mail server. */
+  readonly printed: string[];
   readonly anyone: TestClient;
   as(headers: Record<string, string>): TestClient;
   /** Somebody who came by a sign-in link: the first admin, or whoever has the address. */
@@ -45,11 +47,13 @@ export async function testServer(options: {
     ...options.env,
   });
   const logLines: string[] = [];
+  const printed: string[] = [];
   let server: RunningServer;
   try {
     server = await createServer(config, {
       providers: new Map([['local', instantProvider()]]),
       log: { write: (line) => void logLines.push(line) },
+      print: (text) => void printed.push(text),
       ...options.overrides,
     });
   } catch (error) {
@@ -81,6 +85,7 @@ export async function testServer(options: {
     ...server,
     config,
     logLines,
+    printed,
     anyone: as({}),
     as,
     async signedIn(link) {

@@ -28,6 +28,8 @@ export function seatsOnWorkers(deps: {
   readonly now: () => number;
   /** Called after a seat was asked for: its worker may not know its holder. */
   readonly onEnsured: (id: SeatId, worker: Worker) => void;
+  /** Called before a seat is destroyed: a removed learner's connections end with that reason, not with the seat. */
+  readonly beforeDestroy: (worker: Worker) => Promise<void>;
 }): SeatProvider {
   const { database, runtime, workers, moveAfterMs, now } = deps;
   const byAddress = new Map(workers.map((worker) => [worker.address, worker]));
@@ -120,6 +122,7 @@ export function seatsOnWorkers(deps: {
         if (worker !== home && !holds) continue;
         // What a worker still has that was given up is destroyed when it comes back.
         if (worker.state !== 'up' && isAbandoned(worker)) continue;
+        if (worker.state === 'up') await deps.beforeDestroy(worker);
         await worker.call(signal, (ends) => worker.agent.destroy(id, ends));
       }
       if (placed !== null) await unplaceSeat(database, id, placed);

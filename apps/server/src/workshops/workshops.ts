@@ -7,10 +7,13 @@ import {
   type CreateWorkshopBody,
   DEFAULT_TTL_MINUTES,
   MAX_TTL_MINUTES,
+  type Removal,
   type WorkshopDetails,
   type WorkshopSummary,
 } from '@clarateach/contract/workshop';
+import type { Revocation } from '@clarateach/gateway/revocation-list';
 import type { Transaction } from 'kysely';
+import { letBack, removeLearner } from '../removal/removal.ts';
 import { type Database, isUniqueViolation } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { Changes } from './changes.ts';
@@ -47,6 +50,15 @@ export interface Workshops {
   delete(owner: string, id: WorkshopId): Promise<void>;
   restartSeat(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
   resetSeat(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
+  /**
+   * Takes the learner out of the seat and keeps them out; the seat is reset and free again. Every
+   * verifier of this server refuses their tokens when this returns. Throws `conflict` for a free seat.
+   */
+  removeLearner(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
+  /** Who was removed, the last one first. */
+  removals(owner: string, id: WorkshopId): Promise<Removal[]>;
+  /** Undoes a removal: the learner may join again. Throws `not_found` when nobody is removed by that id. */
+  letBack(owner: string, id: WorkshopId, removalId: string): Promise<void>;
   /** Resolves once no seat is on its way any more: all usable, some failed, or stopped meanwhile. */
   settled(owner: string, id: WorkshopId, signal: AbortSignal): Promise<WorkshopDetails>;
   events(
@@ -66,6 +78,8 @@ export function createWorkshops(deps: {
   seal: (apiKey: string) => string;
   /** The runtimes of this server, the default first. */
   runtimes: () => readonly RuntimeName[];
+  /** Told before the seat is emptied, so that connections end with the reason and not with the seat. */
+  onRevoked: (revocation: Revocation) => void;
 }): Workshops {
   const { database, changes, views, now } = deps;
 
@@ -230,6 +244,33 @@ export function createWorkshops(deps: {
 
     restartSeat: again('restart'),
     resetSeat: again('reset'),
+
+    async removeLearner(owner, id, seat) {
+      const revocation = await database.transaction(async (trx) => {
+        const workshop = await nextRevision(trx, id);
+        if (workshop?.ownerId !== owner) throw noSuchWorkshop(id);
+        return removeLearner(trx, { database, workshop, seat, now: now() });
+      });
+      deps.onRevoked(revocation);
+      changes.notify(id);
+      return views.details(await own(owner, id));
+    },
+
+    async removals(owner, id) {
+      await own(owner, id);
+      const rows = await database.db
+        .selectFrom('removals')
+        .select(['id', 'name', 'seat', 'removedAt'])
+        .where('workshopId', '=', id)
+        .orderBy('removedAt', 'desc')
+        .orderBy('id')
+        .execute();
+      return rows.map(({ removedAt, ...row }) => ({ ...row, removedAt: new Date(removedAt).toISOString() }));
+    },
+
+    async letBack(owner, id, removalId) {
+      await change(owner, id, (trx) => letBack(trx, id, removalId));
+    },
 
     async settled(owner, id, signal) {
       await own(owner, id);

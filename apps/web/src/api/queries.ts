@@ -2,6 +2,8 @@ import { MutationCache, QueryCache, QueryClient, queryOptions } from '@tanstack/
 import { ApiError } from './api-error.ts';
 import { client } from './client.ts';
 
+type WorkshopId = Parameters<typeof client.workshops.removals>[0]['id'];
+
 /** Errors of the caller stay errors however often they are tried. */
 function worthRetrying(failures: number, error: Error): boolean {
   if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false;
@@ -33,6 +35,13 @@ export const queries = {
     },
     staleTime: 60_000,
   }),
+  /** How people may sign in here. */
+  ways: queryOptions({ queryKey: ['ways'], queryFn: () => client.auth.ways(), staleTime: 60_000 }),
+  people: queryOptions({ queryKey: ['people'], queryFn: () => client.people.list() }),
+  sessions: queryOptions({
+    queryKey: ['sessions'],
+    queryFn: async () => (await client.sessions.list()).sessions,
+  }),
   health: queryOptions({ queryKey: ['health'], queryFn: () => client.health(), staleTime: 30_000 }),
   workshops: queryOptions({
     queryKey: ['workshops'],
@@ -51,5 +60,11 @@ export const queries = {
     staleTime: 0,
     refetchInterval: 2_000,
   }),
+  removals: (id: WorkshopId) =>
+    queryOptions({
+      queryKey: ['workshops', id, 'removals'],
+      queryFn: async () => (await client.workshops.removals({ id })).removals,
+      refetchInterval: 15_000,
+    }),
   tokens: queryOptions({ queryKey: ['tokens'], queryFn: async () => (await client.tokens.list()).tokens }),
 };

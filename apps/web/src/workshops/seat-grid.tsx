@@ -1,6 +1,6 @@
 import type { SeatView, WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation } from '@tanstack/react-query';
-import { Ellipsis, Eraser, Eye, EyeOff, RotateCw } from 'lucide-react';
+import { Ellipsis, Eraser, Eye, EyeOff, RotateCw, UserX } from 'lucide-react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
@@ -11,11 +11,13 @@ import { Menu } from '../ui/menu.tsx';
 import { clockTime, useNow } from '../ui/time.ts';
 import { toast, toastError } from '../ui/toast.ts';
 import { SEAT_CAN_RESTART, SeatPhaseBadge } from './phases.tsx';
+import { RemovedLearners, RemoveLearner } from './removed-learners.tsx';
 import { showAnswer } from './workshop-actions.tsx';
 
 export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
   const { id } = workshop;
   const [resetting, setResetting] = useState<SeatView>();
+  const [removing, setRemoving] = useState<SeatView>();
   const restart = useMutation({
     mutationFn: (seat: number) => client.workshops.restartSeat({ id, seat }),
     onSuccess: (details, seat) => {
@@ -38,9 +40,12 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
             seat={seat}
             onRestart={() => restart.mutate(seat.seat)}
             onReset={() => setResetting(seat)}
+            onRemove={() => setRemoving(seat)}
           />
         ))}
       </ul>
+      <RemovedLearners id={id} />
+      <RemoveLearner id={id} seat={removing} onClose={() => setRemoving(undefined)} />
       <Confirm
         open={resetting !== undefined}
         onOpenChange={(open) => !open && setResetting(undefined)}
@@ -61,16 +66,17 @@ interface SeatCardProps {
   readonly seat: SeatView;
   readonly onRestart: () => void;
   readonly onReset: () => void;
+  readonly onRemove: () => void;
 }
 
-function SeatCard({ seat: view, onRestart, onReset }: SeatCardProps) {
+function SeatCard({ seat: view, onRestart, onReset, onRemove }: SeatCardProps) {
   const { seat, phase, reason, movesAt, attempts, learner } = view;
   return (
     <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
       <div className="seat-head">
         <span className="seat-number">{seat}</span>
         <SeatPhaseBadge phase={phase} />
-        {SEAT_CAN_RESTART[phase] && (
+        {(SEAT_CAN_RESTART[phase] || learner) && (
           <Menu
             trigger={
               <IconButton
@@ -81,8 +87,23 @@ function SeatCard({ seat: view, onRestart, onReset }: SeatCardProps) {
               />
             }
             actions={[
-              { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
-              { label: 'Reset…', icon: Eraser, danger: true, onSelect: onReset },
+              ...(SEAT_CAN_RESTART[phase]
+                ? [
+                    { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
+                    { label: 'Reset…', icon: Eraser, danger: true, onSelect: onReset },
+                  ]
+                : []),
+              ...(learner
+                ? [
+                    {
+                      label: `Remove ${learner.name}…`,
+                      icon: UserX,
+                      danger: true,
+                      apart: SEAT_CAN_RESTART[phase],
+                      onSelect: onRemove,
+                    },
+                  ]
+                : []),
             ]}
           />
         )}

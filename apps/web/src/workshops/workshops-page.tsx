@@ -30,7 +30,7 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
   return (
     <InstructorPage title="Workshops" account={account}>
       <div className="stack page-stack">
-        {!account.hasPassword && (
+        {!account.hasPassword && !account.hasProvider && (
           <Notice
             tone="warn"
             action={

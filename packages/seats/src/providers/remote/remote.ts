@@ -8,6 +8,7 @@ import {
   agentError,
   agentInfo,
   type HolderRequest,
+  type RevocationsRequest,
   type VmRequest,
   vm,
   vmList,
@@ -32,6 +33,8 @@ export interface RemoteAgent extends Omit<SeatProvider, 'info'> {
   inspect(signal: AbortSignal): Promise<AgentInfo>;
   /** Says whose tokens pass for a seat. An older word than the agent has, or one on a seat that it has not, is left out. */
   setHolder(seat: SeatId, holder: HolderRequest, signal: AbortSignal): Promise<void>;
+  /** Adds to the tokens that the agent refuses; their connections have ended when it resolves. */
+  revoke(request: RevocationsRequest, signal: AbortSignal): Promise<void>;
 }
 
 /** The agent as a seat provider. Asks it first what it runs, so it throws when the agent is not there. */
@@ -196,6 +199,10 @@ export function remoteAgent({ address, token, installation }: RemoteOptions): Re
       // Superseded, or a seat that is not there yet: there is nobody to let in.
       if (response.status === 409 || response.status === 404) await response.body?.cancel();
       else await done(response);
+    },
+
+    async revoke(request, signal) {
+      await done(await ask('PUT', '/revocations', { signal, body: request }));
     },
 
     async close() {},
