@@ -28,8 +28,8 @@ export interface ApiDeps {
   /** Whether new seats are taken from now on; resolves when a restart would know it too. */
   readonly setDraining: (draining: boolean) => Promise<void>;
   /** What `/info` says besides the health and the seats. */
-  readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
-  readonly revoke: (request: RevocationsRequest) => Promise<void>;
+  readonly info: (installation: string | undefined) => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly revoke: (request: RevocationsRequest, installation: string | undefined) => Promise<void>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly onFailure: (error: AgentError, requestId: string) => void;
 }
@@ -131,18 +131,19 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     deps.guard(request);
     checkVersion(request);
     const caller = callerOf(request);
+    const installation = (caller.kind === 'server' ? caller.installation : null) ?? undefined;
     const listed = async () =>
       (await seats.list(signal)).filter(({ installation }) => mayTouch(caller, installation));
     if (plain === 'GET /info') {
       const vms = await listed();
-      return { status: 200, body: { ...deps.health(), ...deps.info(), vms } };
+      return { status: 200, body: { ...deps.health(), ...deps.info(installation), vms } };
     }
     if (plain === `PUT ${AGENT_DRAIN_PATH}` || plain === `DELETE ${AGENT_DRAIN_PATH}`) {
       await deps.setDraining(request.method === 'PUT');
       return { status: 200, body: deps.health() };
     }
     if (plain === 'PUT /revocations') {
-      await deps.revoke(revocationsRequest.parse(await readJson(request)));
+      await deps.revoke(revocationsRequest.parse(await readJson(request)), installation);
       return { status: 204 };
     }
     if (first !== 'vms' || rest.length > 0) throw nothingHere();

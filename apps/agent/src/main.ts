@@ -170,14 +170,14 @@ export async function createAgent(
       });
       if (draining && seats.count === 0) onEmpty();
     },
-    info: () => ({
+    info: (installation) => ({
       runtime: provider.info,
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
-      revocations: revocations.list.digest(),
+      revocations: revocations.digest(installation),
       started_at: startedAt,
       key_ids: [...(keys?.ids() ?? [])],
     }),
-    revoke: (request) => revocations.take(request),
+    revoke: revocations.take,
     metrics: metrics.read,
     onFailure(error, requestId) {
       if (error.status < 500) return;

@@ -75,6 +75,32 @@ describe('two installations on one agent', () => {
     }
   });
 
+  it('each find what they said of tokens taken back, and both are obeyed', async () => {
+    const agent = await testAgent(instantProvider());
+    try {
+      const [one, two] = [clientOf(agent, 'one'), clientOf(agent, 'two')];
+      const word = (workshop: string) => ({
+        revocations: [
+          {
+            workshop_id: workshop as WorkshopId,
+            odehash: 'LEARNERA' as never,
+            before: 1,
+            expires_at: Date.now() + 60_000,
+          },
+        ],
+      });
+      const [ofOne, ofTwo] = [word(OURS.workshop), word(THEIRS.workshop)];
+      await one.revoke(ofOne, signal);
+      const known = (await one.inspect(signal)).revocations;
+      await two.revoke(ofTwo, signal);
+      // Nothing is to be told again because of the other's.
+      assert.equal((await one.inspect(signal)).revocations, known);
+      assert.notEqual((await two.inspect(signal)).revocations, known);
+    } finally {
+      await agent.close();
+    }
+  });
+
   it('stay apart over a restart of the agent', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'clarateach-agent-'));
     const provider = instantProvider();
