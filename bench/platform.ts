@@ -27,22 +27,34 @@ export interface Instructor {
 /** The product as its users start it, in a process of its own. */
 export interface Platform extends Instructor {
   readonly pid: number;
+  /** Kills it as a crash does, and starts it again; its seats run on meanwhile. */
+  crash(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startPlatform(options: { readonly runtime: 'local' | 'docker' }): Promise<Platform> {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-bench-'));
   const port = await freePort();
-  const child = spawn(
-    process.execPath,
-    ['apps/cli/src/main.ts', 'up', '--port', String(port), '--data', data, '--runtime', options.runtime],
-    { cwd: ROOT, env: { ...process.env, LOG_LEVEL: 'warn' }, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const start = () =>
+    spawn(
+      process.execPath,
+      ['apps/cli/src/main.ts', 'up', '--port', String(port), '--data', data, '--runtime', options.runtime],
+      { cwd: ROOT, env: { ...process.env, LOG_LEVEL: 'warn' }, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+  let child = start();
   const { url, signIn } = await started(child);
   const instructor = await connectInstructor(url, signIn);
   return {
     ...instructor,
-    pid: child.pid as number,
+    get pid() {
+      return child.pid as number;
+    },
+    async crash() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      child = start();
+      await started(child);
+    },
     async stop() {
       if (child.exitCode === null) {
         // Ctrl-C keeps the files of what still runs; a benchmark keeps nothing.

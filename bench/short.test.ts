@@ -20,10 +20,12 @@ const HAPROXY = '/usr/sbin/haproxy';
 /** Each benchmark in its short form: that it does its work right, and never how fast. */
 const benchmarks: [name: string, skip: string | undefined][] = [
   ['join-burst', undefined],
+  ['join-to-prompt', noDocker],
   ['ten-seats', noDocker],
   ['density', noDocker],
   ['echo', noDocker ?? without(NGINX, HAPROXY)],
   ['flood', noDocker],
+  ['reattach', noDocker],
   ['greedy', noDocker],
   ['crowd', without(HAPROXY)],
   ['auth-proxy', without(NGINX, '/usr/bin/caddy', '/usr/bin/wrk')],

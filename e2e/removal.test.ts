@@ -74,7 +74,7 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
     timeout: 200_000,
   }, async (t) => {
     await using installation = await newInstallation('local');
-    const agent = await newAgent({ SERVER_URL: installation.url });
+    const agent = await newAgent({ env: { SERVER_URL: installation.url } });
     let running: Running | undefined;
     try {
       await agent.start();
@@ -124,8 +124,7 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
       await instructor.remove(id);
     } finally {
       await running?.stop();
-      await agent.stop();
-      await agent.remove();
+      await agent.end();
     }
     assert.deepEqual(await installation.leftBehind(), []);
   });

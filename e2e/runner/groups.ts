@@ -38,6 +38,12 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
+  {
+    name: 'workers',
+    claims: (file) => /^e2e\/(workers?|partitions|placement)[.-]/.test(file),
+    concurrency: 1,
+    timeoutMinutes: 12,
+  },
   { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },
 ];
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
+import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 
 const RUNTIMES = ['auto', 'docker', 'local', 'firecracker'] as const;
@@ -26,37 +27,13 @@ export interface AgentConfig {
   readonly corsOrigins: readonly string[];
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
-export class AgentConfigError extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'AgentConfigError';
-    this.problems = problems;
-  }
-}
-
 /**
  * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
  * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
- * {@link AgentConfigError} that names all that is wrong.
+ * `ConfigError` that names all that is wrong.
  */
 export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
-  const problems: string[] = [];
-  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
-    const value = env[name]?.trim();
-    if (value === undefined || value === '') return fallback;
-    try {
-      return parse(value);
-    } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`);
-      return fallback;
-    }
-  }
-
+  const { read, problem, isWrong, check } = settingsReader(env);
   const config: AgentConfig = {
     host: read('HOST', '127.0.0.1', host),
     port: read('PORT', DEFAULT_AGENT_PORT, (value) =>
@@ -79,16 +56,12 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
         .map(origin),
     ),
   };
-  if (
-    config.token === undefined &&
-    !problems.some((problem) => problem.startsWith('AGENT_TOKEN')) &&
-    !isLoopback(config.host)
-  ) {
-    problems.push(
+  if (config.token === undefined && !isWrong('AGENT_TOKEN') && !isLoopback(config.host)) {
+    problem(
       `AGENT_TOKEN is missing, and HOST is ${config.host}: without a token the agent starts only on 127.0.0.1. Make one with: openssl rand -hex 32`,
     );
   }
-  if (problems.length > 0) throw new AgentConfigError(problems);
+  check();
   return config;
 }
 

@@ -7,6 +7,7 @@ import { AGENT_API_VERSION, AGENT_GATEWAY_PATH, type AgentHealth } from '@clarat
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { z } from 'zod';
 import { createApi } from './api.ts';
 import { type AgentConfig, isLoopback } from './config.ts';
 import { createConnections, refuse } from './connect.ts';
@@ -15,6 +16,7 @@ import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
 import { createMetrics } from './metrics.ts';
+import { openOwners, savedOwners } from './owners.ts';
 import { openRevocations, savedRevocations } from './revocations.ts';
 import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
@@ -98,12 +100,24 @@ export async function createAgent(
           (each) => each.close(),
         );
   const holders = await openHolders(savedJson(join(directory.path, 'holders.json'), savedHolders));
+  const drain = savedJson(join(directory.path, 'drain.json'), savedDrain);
+  const metrics = createMetrics();
+  const onEmpty = (): void => log('info', 'The worker is empty: no seat is left, and it takes no new ones.');
   const revocations = await openRevocations({
     saved: savedJson(join(directory.path, 'revocations.json'), savedRevocations),
     now,
   });
   const seats = starting.adopt(
-    await openAgentSeats({ provider, capacity: config.capacity, holders, onError }),
+    await openAgentSeats({
+      provider,
+      capacity: config.capacity,
+      holders,
+      owners: await openOwners(savedJson(join(directory.path, 'owners.json'), savedOwners)),
+      draining: (await drain.read())?.draining ?? false,
+      onEnsured: metrics.ensured,
+      onEmpty,
+      onError,
+    }),
     (each) => each.close(),
   );
 
@@ -134,10 +148,9 @@ export async function createAgent(
   });
   const guard = agentGuard(config.token);
   const streams = createConnections({ routes: seats.routes, guard });
-  let draining = false;
   const version = ownVersion();
   const health = (): AgentHealth => ({
-    status: draining ? 'draining' : seats.healthy ? 'ok' : 'failing',
+    status: seats.draining ? 'draining' : seats.healthy ? 'ok' : 'failing',
     vm_count: seats.count,
     capacity: config.capacity,
     version,
@@ -148,21 +161,24 @@ export async function createAgent(
     seats,
     guard,
     health,
-    info: () => ({
+    async setDraining(draining) {
+      await drain.write({ draining });
+      if (seats.draining === draining) return;
+      seats.draining = draining;
+      log('info', draining ? 'Drained: no new seats are taken.' : 'New seats are taken again.', {
+        seats: seats.count,
+      });
+      if (draining && seats.count === 0) onEmpty();
+    },
+    info: (installation) => ({
       runtime: provider.info,
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
-      revocations: revocations.list.digest(),
+      revocations: revocations.digest(installation),
       started_at: startedAt,
+      key_ids: [...(keys?.ids() ?? [])],
     }),
-    revoke: (request) => revocations.take(request),
-    metrics: createMetrics({
-      seats: () => seats.count,
-      capacity: config.capacity,
-      healthy: () => seats.healthy,
-      gateway,
-      streams: () => streams.count,
-      keysAgeMs: () => keys?.ageMs(),
-    }),
+    revoke: revocations.take,
+    metrics: metrics.read,
     onFailure(error, requestId) {
       if (error.status < 500) return;
       log(error.code === 'internal' ? 'error' : 'warn', error.message, {
@@ -171,6 +187,16 @@ export async function createAgent(
         ...(error.code === 'internal' ? { cause: (error.cause as Error)?.stack ?? String(error.cause) } : {}),
       });
     },
+  });
+
+  metrics.watch({
+    seats: seats.states,
+    draining: () => seats.draining,
+    capacity: config.capacity,
+    healthy: () => seats.healthy,
+    gateway,
+    streams: () => streams.count,
+    keysAgeMs: () => keys?.ageMs(),
   });
 
   /** An agent that was there before its server has no keys yet, and its first learner must not pay for it. */
@@ -191,8 +217,7 @@ export async function createAgent(
     else refuse(socket, new AgentError('not_found', 'There is nothing at this address.'));
   });
   starting.defer(async () => {
-    draining = true;
-    seats.drain();
+    seats.draining = true;
     const closed = once(server, 'close');
     server.close();
     await gateway.close();
@@ -221,6 +246,8 @@ export async function createAgent(
   };
 }
 
+/** A worker that is being drained must not take seats after a restart. */
+const savedDrain = z.object({ draining: z.boolean() });
 const NO_KEYS: PublicKeys = { find: () => undefined };
 
 /** `/proxy/<workshop>/<seat>/…` is another name for what the gateway has below its own path. */

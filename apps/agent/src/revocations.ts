@@ -12,7 +12,9 @@ export const savedRevocations = z.object({
 export interface KeptRevocations {
   readonly list: RevocationList;
   /** Takes in the server's list. Connections have ended and no such token passes when it is called; it resolves once that outlives a restart. */
-  take(request: RevocationsRequest): Promise<void>;
+  take(request: RevocationsRequest, installation?: string): Promise<void>;
+  /** Of what this installation has said since our start, or, before it said anything, of all: its server finds by it whether to tell us more. */
+  digest(installation: string | undefined): string;
 }
 
 export async function openRevocations(deps: {
@@ -21,9 +23,19 @@ export async function openRevocations(deps: {
 }): Promise<KeptRevocations> {
   const list = createRevocationList({ clock: deps.now });
   list.add(entriesOf((await deps.saved.read()) ?? { revocations: [] }));
+  /** All verify with one list; these only tell whose word is known. */
+  const said = new Map<string, RevocationList>();
+  const saidBy = (installation: string): RevocationList => {
+    const known = said.get(installation) ?? createRevocationList({ clock: deps.now });
+    said.set(installation, known);
+    return known;
+  };
   return {
     list,
-    async take(request) {
+    digest: (installation) =>
+      ((installation === undefined ? undefined : said.get(installation)) ?? list).digest(),
+    async take(request, installation) {
+      if (installation !== undefined) saidBy(installation).add(entriesOf(request));
       if (!list.add(entriesOf(request))) return;
       await deps.saved.write({
         revocations: list.entries().map(({ workshopId, odehash, before, expiresAt }) => ({

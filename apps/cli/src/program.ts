@@ -14,6 +14,7 @@ import { testCommand } from './commands/test.ts';
 import { tokenCommand } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
+import { workersCommand } from './commands/workers.ts';
 import { workshopCommand } from './commands/workshop.ts';
 import { type Output, terminalOutput } from './output.ts';
 import { productVersion } from './version.ts';
@@ -28,6 +29,7 @@ export function createProgram(output: Output): Command {
     .addCommand(upCommand(output))
     .addCommand(serverCommand(output))
     .addCommand(agentCommand(output))
+    .addCommand(workersCommand(output))
     .addCommand(workshopCommand(output))
     .addCommand(tokenCommand(output))
     .addCommand(signInLinkCommand(output))

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 import { type AccountSettings, readAccountSettings } from './people/settings.ts';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
@@ -49,37 +50,13 @@ export interface Config {
   readonly accounts: AccountSettings;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
-export class ConfigError extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'ConfigError';
-    this.problems = problems;
-  }
-}
-
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
  * `WORKSPACE_TOKEN_SECRET`, `WORKSPACE_TOKEN_SECRET_OLD`, `AUDIT_DAYS`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS`, `WORKER_LOST_SECONDS` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
-  const problems: string[] = [];
-  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
-    const value = env[name]?.trim();
-    if (value === undefined || value === '') return fallback;
-    try {
-      return parse(value);
-    } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`);
-      return fallback;
-    }
-  }
-
+  const { read, problem, check } = settingsReader(env);
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
   const oldSecrets = read<readonly string[]>('WORKSPACE_TOKEN_SECRET_OLD', [], (value) =>
     list(value).map(secret),
@@ -110,14 +87,14 @@ export function readConfig(env: Environment, workingDirectory: string = process.
   };
   const config: Config = {
     ...settings,
-    accounts: readAccountSettings(read, { ...settings, problem: (line) => problems.push(line) }),
+    accounts: readAccountSettings(read, { ...settings, problem }),
   };
   if (oldSecrets.length > 0 && config.secret.kind === 'file') {
-    problems.push(
+    problem(
       'WORKSPACE_TOKEN_SECRET_OLD is set without WORKSPACE_TOKEN_SECRET. Give the new secret too, or neither: then secret.key in DATA_DIR has both.',
     );
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  check();
   return config;
 }
 

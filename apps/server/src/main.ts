@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AGENT_GATEWAY_PATH } from '@clarateach/contract/agent-api';
+import type { WorkerView } from '@clarateach/contract/health';
 import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
@@ -159,6 +160,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     );
   }
 
+  const workerViews = (): readonly WorkerView[] => workers?.view() ?? [];
   const metrics = createMetrics();
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
   /** The origin of the agent that has the seat; undefined where the server itself has it. */
@@ -258,15 +260,15 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     jwks: keys.jwks,
     metrics,
-    metricSources: { overview: () => workshops.overview(), gateway },
-    health: createHealth({ database, runtimes, version, now }),
+    metricSources: { overview: () => workshops.overview(), workers: workerViews, gateway },
+    health: createHealth({ database, runtimes, workers: workerViews, version, now }),
     version,
     seatBase(id, reachedAt) {
       const agent = agentOf(id);
       const direct = agent === undefined ? undefined : workers?.publicUrl(agent, reachedAt);
       return `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${id.workshop}`;
     },
-    workers: () => workers?.view() ?? [],
+    workers: workerViews,
     workerOrigins: () => workers?.publicUrls() ?? [],
     webDirectory: overrides.webDirectory ?? WEB_DIRECTORY,
     closing: closing.signal,
@@ -304,6 +306,8 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         agents: config.workers,
         database,
         changes,
+        installation: await installationId(database),
+        keyIds: () => keys.jwks().keys.map(({ kid }) => kid),
         revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',

@@ -26,6 +26,7 @@ const table: readonly (readonly [pattern: string, load: Load])[] = [
   [patterns.account, async () => (await import('./account/account-page.tsx')).AccountPage],
   [patterns.audit, async () => (await import('./audit/audit-page.tsx')).AuditPage],
   [patterns.tokens, async () => (await import('./account/tokens-page.tsx')).TokensPage],
+  [patterns.workers, async () => (await import('./workers/workers-page.tsx')).WorkersPage],
 ];
 
 const pages = table.map(([pattern, load]) => ({

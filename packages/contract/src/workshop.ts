@@ -26,6 +26,8 @@ export const seatView = z.object({
   phase: seatPhase,
   /** Why the seat is not usable, and what happens next; empty when all is well. */
   reason: z.string(),
+  /** For a `lost` seat: when it is brought up on another machine, without its files, unless its own answers before. */
+  movesAt: instant.nullable().default(null),
   /** Starts tried since the seat was last usable. */
   attempts: z.number().int(),
   learner: z.object({ name: z.string(), odehash, joinedAt: instant }).nullable(),

@@ -28,7 +28,7 @@ function workshop(phase: WorkshopPhase, seat: SeatPhase, reason = ''): WorkshopD
     ownerId: 'u1',
     hasApiKey: false,
     injectApiKey: false,
-    seats: [{ seat: 1, phase: seat, reason, attempts: 0, learner: null }],
+    seats: [{ seat: 1, phase: seat, reason, movesAt: null, attempts: 0, learner: null }],
   };
 }
 

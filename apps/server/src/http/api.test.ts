@@ -353,10 +353,11 @@ describe('the API', () => {
         runtimes: [
           ...((await server.anyone.json<{ runtimes: object[] }>(200, 'GET', '/api/health')).runtimes ?? []),
         ],
+        workers: null,
         defaultRuntime: 'local',
       });
       const overview = await admin.json<{ seats: object }>(200, 'GET', '/api/admin/overview');
-      assert.deepEqual(overview.seats, { wanted: 2, ready: 1, occupied: 1, failed: 0 });
+      assert.deepEqual(overview.seats, { wanted: 2, ready: 1, occupied: 1, failed: 0, lost: 0 });
     });
 
     it('its figures', async () => {

@@ -1,4 +1,4 @@
-import type { AdminOverview } from '@clarateach/contract/health';
+import type { AdminOverview, WorkerView } from '@clarateach/contract/health';
 import type { GatewayStats } from '@clarateach/gateway/ports';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
@@ -6,6 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Where the figures come from when they are asked for. */
 export interface MetricSources {
   readonly overview: () => Promise<Pick<AdminOverview, 'workshops' | 'runningWorkshops' | 'seats'>>;
+  readonly workers: () => readonly WorkerView[];
   readonly gateway: { connections(): number; stats(): GatewayStats };
 }
 
@@ -36,7 +37,7 @@ export function createMetrics(): Metrics {
   return {
     reconcilerStep: (step, outcome) => steps.inc({ step, outcome }),
 
-    mount(app, { overview, gateway }) {
+    mount(app, { overview, workers, gateway }) {
       collectDefaultMetrics({ register: registry });
       const databaseUp = new Gauge({
         name: 'clarateach_database_up',
@@ -51,7 +52,7 @@ export function createMetrics(): Metrics {
       });
       new Gauge({
         name: 'clarateach_seats',
-        help: 'Seats that are wanted, free and ready, occupied, failed.',
+        help: 'Seats that are wanted, free and ready, occupied, failed, lost with their worker.',
         labelNames: ['state'],
         registers,
         async collect() {
@@ -77,6 +78,7 @@ export function createMetrics(): Metrics {
           this.set(gateway.connections());
         },
       });
+      watchWorkers(registers, workers);
       counterOf(registry, 'clarateach_gateway_requests_total', 'HTTP requests relayed to seats.', () => [
         [{}, gateway.stats().requests],
       ]);
@@ -107,6 +109,34 @@ export function createMetrics(): Metrics {
       });
     },
   };
+}
+
+/** What the heartbeat knows of each worker, by its address; nothing where the server itself runs the seats. */
+function watchWorkers(registers: Registry[], workers: MetricSources['workers']): void {
+  const figures: readonly [name: string, help: string, read: (worker: WorkerView) => number][] = [
+    ['up', 'Whether the worker answers: 1 or 0.', ({ state }) => (state === 'up' ? 1 : 0)],
+    ['draining', 'Whether it takes no new seats: 1 or 0.', ({ draining }) => (draining ? 1 : 0)],
+    ['capacity', 'Seats that it takes.', ({ capacity }) => capacity],
+    ['seats', 'Seats that it had when it last answered, with those of others.', ({ seatCount }) => seatCount],
+    [
+      'seats_lost',
+      'Seats of this installation that are out of sight with it.',
+      ({ state, seats }) => (state === 'up' ? 0 : seats.length),
+    ],
+  ];
+  for (const [name, help, read] of figures) {
+    new Gauge({
+      name: `clarateach_worker_${name}`,
+      help,
+      labelNames: ['worker'],
+      registers,
+      collect() {
+        // A worker that is named no more has no figures.
+        this.reset();
+        for (const worker of workers()) this.set({ worker: worker.address }, read(worker));
+      },
+    });
+  }
 }
 
 /** A counter that somebody else counts. */

@@ -11,6 +11,11 @@ const ISOLATION: Record<RuntimeName, RuntimeInfo['isolation']> = {
   firecracker: 'vm',
 };
 
+/** How many of our seats fit on the worker, beside those that others have there. */
+function roomOf({ info }: Worker): number {
+  return info === undefined ? 0 : info.capacity - (info.vm_count - info.vms.length);
+}
+
 /**
  * The seats of one runtime, spread over the workers that have it. The database says on which worker a
  * seat is; a worker that does not answer keeps its seats until `moveAfterMs` have passed.
@@ -45,7 +50,7 @@ export function seatsOnWorkers(deps: {
       database,
       id,
       from,
-      open.map((worker) => ({ address: worker.address, capacity: worker.info?.capacity ?? 0 })),
+      open.map((worker) => ({ address: worker.address, capacity: roomOf(worker) })),
     );
     const worker = address === undefined ? undefined : byAddress.get(address);
     if (worker) return worker;
@@ -131,7 +136,8 @@ export function seatsOnWorkers(deps: {
       await worker.looked;
       if (worker.state === 'up') return worker.call(signal, (ends) => worker.agent.observe(id, ends));
       if (isAbandoned(worker)) return { state: 'absent' };
-      return { state: 'lost', reason: lostReason(worker) };
+      const givenUpAt = worker.lostAt === undefined ? {} : { givenUpAt: worker.lostAt + moveAfterMs };
+      return { state: 'lost', reason: lostReason(worker), ...givenUpAt };
     },
 
     async list(signal) {

@@ -39,6 +39,10 @@ export async function openWorkers(deps: {
   readonly agents: readonly WorkerAgent[];
   readonly database: Database;
   readonly changes: Changes;
+  /** Labels our seats on workers that others use too. */
+  readonly installation: string;
+  /** The names of the keys that our seat tokens may be signed with. */
+  readonly keyIds: () => readonly string[];
   /** Tokens that every worker has to refuse. */
   readonly revocations: RevocationList;
   readonly moveAfterMs: number;
@@ -174,6 +178,7 @@ export async function openWorkers(deps: {
     workers.push(
       watchWorker({
         worker: agent,
+        installation: deps.installation,
         now,
         onInfo: reconcile,
         onState(worker) {
@@ -197,6 +202,11 @@ export async function openWorkers(deps: {
   await Promise.all(workers.map(({ looked }) => looked));
   if (runtimes.size === 0) provide(deps.fallback);
 
+  /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
+  const verifiesOurs = ({ info }: Worker): boolean => {
+    const theirs = info?.key_ids ?? [];
+    return theirs.length === 0 || deps.keyIds().some((id) => theirs.includes(id));
+  };
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
 
@@ -206,7 +216,7 @@ export async function openWorkers(deps: {
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
       const url = worker && publicOf(worker);
-      if (url === undefined) return undefined;
+      if (worker === undefined || url === undefined || !verifiesOurs(worker)) return undefined;
       // A browser on another machine would look for it on its own.
       const elsewhere = isLoopback(url) && !isLoopback(reachedAt);
       // A page that came over TLS may not use what does not.
@@ -224,7 +234,10 @@ export async function openWorkers(deps: {
         version: worker.info?.version ?? null,
         draining: worker.info?.status === 'draining',
         capacity: worker.info?.capacity ?? 0,
+        seatCount: worker.info?.vm_count ?? 0,
         heardAt: worker.heardAt === undefined ? null : new Date(worker.heardAt).toISOString(),
+        movesAt:
+          worker.lostAt === undefined ? null : new Date(worker.lostAt + deps.moveAfterMs).toISOString(),
         seats: (worker.info?.vms ?? []).map((vm) => ({
           workshopId: vm.workshop_id,
           seat: vm.seat_id,

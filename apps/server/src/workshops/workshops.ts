@@ -308,6 +308,7 @@ export function createWorkshops(deps: {
           ready: seats.filter((seat) => seat.phase === 'ready').length,
           occupied: seats.filter((seat) => seat.phase === 'occupied').length,
           failed: seats.filter((seat) => seat.phase === 'failed').length,
+          lost: seats.filter((seat) => seat.phase === 'lost').length,
         },
       };
     },

@@ -60,6 +60,12 @@ export const queries = {
       queryFn: () => client.workshops.show({ id }),
       staleTime: Number.POSITIVE_INFINITY,
     }),
+  workers: queryOptions({
+    queryKey: ['workers'],
+    queryFn: async () => (await client.admin.vms()).workers,
+    staleTime: 0,
+    refetchInterval: 2_000,
+  }),
   removals: (id: WorkshopId) =>
     queryOptions({
       queryKey: ['workshops', id, 'removals'],

@@ -1,6 +1,6 @@
 import type { Account } from '@clarateach/contract/account';
 import { QueryClientProvider, useQuery } from '@tanstack/react-query';
-import { KeyRound, LogOut, ScrollText, UserRound, Users } from 'lucide-react';
+import { KeyRound, LogOut, ScrollText, Server, UserRound, Users } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 import { signOut } from '../account/sign-in.ts';
@@ -73,6 +73,7 @@ function AccountMenu({ account }: { readonly account: Account }) {
           ? [
               { label: 'People', icon: Users, apart: true, onSelect: () => navigate(paths.people()) },
               { label: 'Audit log', icon: ScrollText, onSelect: () => navigate(paths.audit()) },
+              { label: 'Workers', icon: Server, onSelect: () => navigate(paths.workers()) },
             ]
           : []),
         { label: 'Sign out', icon: LogOut, apart: true, onSelect: () => void leave() },

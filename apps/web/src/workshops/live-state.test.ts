@@ -7,6 +7,7 @@ const seat = (number: number, phase: SeatView['phase']): SeatView => ({
   seat: number,
   phase,
   reason: '',
+  movesAt: null,
   attempts: 0,
   learner: null,
 });

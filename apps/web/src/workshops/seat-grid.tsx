@@ -6,9 +6,10 @@ import { client } from '../api/client.ts';
 import { HandOverDialog } from '../entry/hand-over-dialog.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
+import { durationText } from '../ui/duration.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import { Menu } from '../ui/menu.tsx';
-import { clockTime } from '../ui/time.ts';
+import { clockTime, useNow } from '../ui/time.ts';
 import { toast, toastError } from '../ui/toast.ts';
 import { SEAT_CAN_RESTART, SeatPhaseBadge } from './phases.tsx';
 import { RemovedLearners, RemoveLearner } from './removed-learners.tsx';
@@ -73,13 +74,8 @@ interface SeatCardProps {
   readonly onHandOver: () => void;
 }
 
-function SeatCard({
-  seat: { seat, phase, reason, attempts, learner },
-  onRestart,
-  onReset,
-  onRemove,
-  onHandOver,
-}: SeatCardProps) {
+function SeatCard({ seat: view, onRestart, onReset, onRemove, onHandOver }: SeatCardProps) {
+  const { seat, phase, reason, movesAt, attempts, learner } = view;
   return (
     <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
       <div className="seat-head">
@@ -122,13 +118,35 @@ function SeatCard({
       </div>
       {learner && <Learner learner={learner} />}
       {!learner && phase === 'ready' && <p className="soft">Free</p>}
-      {reason !== '' && (
+      {phase === 'lost' && movesAt !== null && <LostSeat movesAt={movesAt} reason={reason} />}
+      {reason !== '' && (phase !== 'lost' || movesAt === null) && (
         <p className="seat-reason">
           {reason}
           {attempts > 1 && <span className="soft"> ({attempts} attempts)</span>}
         </p>
       )}
     </li>
+  );
+}
+
+/** What becomes of a seat whose machine does not answer, and when. */
+function LostSeat({ movesAt, reason }: { readonly movesAt: string; readonly reason: string }) {
+  const leftMs = Date.parse(movesAt) - useNow(1_000);
+  return (
+    <div className="seat-reason" title={reason}>
+      <p>Its machine does not answer.</p>
+      <p className="soft">
+        If it comes back, the seat is as it was, with its files.{' '}
+        {leftMs > 0 ? (
+          <>
+            If not, the seat is brought up on another machine <strong>without its files</strong> in{' '}
+            <strong className="countdown">{durationText(leftMs)}</strong>.
+          </>
+        ) : (
+          <>It is now brought up on another machine, without its files.</>
+        )}
+      </p>
+    </div>
   );
 }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import type { SettingsReader } from '@clarateach/contract/settings';
 import type { Bridge } from './network.ts';
 
 export interface MicrovmSettings {
@@ -11,11 +12,8 @@ export interface MicrovmSettings {
 
 export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
 
-/** Reads one setting: `fallback` when it is not set; what `parse` throws follows the setting's name. */
-type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
-
 /** `IMAGES_DIR`, `BRIDGE_NAME` and `BRIDGE_IP`, for server and agent alike. */
-export function readMicrovmSettings(read: Read, workingDirectory: string): MicrovmSettings {
+export function readMicrovmSettings(read: SettingsReader['read'], workingDirectory: string): MicrovmSettings {
   return {
     imagesDirectory: read('IMAGES_DIR', DEFAULT_IMAGES_DIRECTORY, (value) =>
       resolve(workingDirectory, value),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   AGENT_API_VERSION,
   AGENT_CHANGE_HEADER,
+  AGENT_INSTALLATION_HEADER,
   AGENT_VERSION_HEADER,
   type AgentInfo,
   agentError,
@@ -21,6 +22,8 @@ export interface RemoteOptions {
   /** The agent's origin, such as `http://10.0.0.5:9090`. */
   readonly address: string;
   readonly token?: string | undefined;
+  /** Whose seats these are; those of others on the same agent are left alone, and not seen. */
+  readonly installation?: string | undefined;
 }
 
 /** An agent at the end of a wire: the verbs of a seat provider, and what only agents have. */
@@ -45,7 +48,7 @@ export async function remoteProvider(options: RemoteOptions, signal: AbortSignal
  * Speaks the agent API. Failures are {@link ProviderError}s: the kinds of the agent's own provider
  * come back as they are; a wrong token and another version are `rejected`, silence is `unreachable`.
  */
-export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
+export function remoteAgent({ address, token, installation }: RemoteOptions): RemoteAgent {
   const client = randomUUID();
   let changes = 0;
   const where = new URL(address).host;
@@ -66,6 +69,7 @@ export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
         headers: {
           [AGENT_VERSION_HEADER]: String(AGENT_API_VERSION),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(installation === undefined ? {} : { [AGENT_INSTALLATION_HEADER]: installation }),
           ...(isChange ? { [AGENT_CHANGE_HEADER]: `${client}.${++changes}` } : {}),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
