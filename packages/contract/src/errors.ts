@@ -13,6 +13,7 @@ export const ERROR_STATUS = {
   removed: 403,
   not_found: 404,
   unknown_code: 404,
+  method_not_allowed: 405,
   conflict: 409,
   already_exists: 409,
   code_taken: 409,
