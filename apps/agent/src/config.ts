@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 
 const RUNTIMES = ['auto', 'docker', 'local'] as const;
 export type AgentRuntime = (typeof RUNTIMES)[number];
@@ -22,6 +23,10 @@ export interface AgentConfig {
   readonly publicUrl: string | undefined;
   /** Further origins whose pages may use the seats. */
   readonly corsOrigins: readonly string[];
+  /** Connections that one network address may hold; 0: any number. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,7 +44,7 @@ export class AgentConfigError extends Error {
 
 /**
  * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `DATA_DIR`,
- * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
+ * `SERVER_URL`, `PUBLIC_URL`, `CORS_ORIGINS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`. An empty value counts as none. Throws an
  * {@link AgentConfigError} that names all that is wrong.
  */
 export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
@@ -74,6 +79,12 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
         .map((each) => each.trim())
         .filter((each) => each !== '')
         .map(origin),
+    ),
+    connectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', 2_000, (value) =>
+      wholeNumber(value, { least: 0, most: 1_000_000, what: 'how many connections may be open, or 0' }),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, (value) =>
+      wholeNumber(value, { least: 16, most: 1_000_000, what: 'how many connections may be open' }),
     ),
   };
   if (

@@ -35,6 +35,7 @@ export function send(response: ServerResponse, { status, body, type }: Answer): 
     [AGENT_VERSION_HEADER]: String(AGENT_API_VERSION),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     ...(body === undefined
       ? {}
       : {
@@ -57,6 +58,7 @@ export function sendError(
   const error = asAgentError(thrown);
   const requestId = randomUUID();
   if (error.code === 'capacity') response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+  if (error.allow !== undefined) response.setHeader('allow', error.allow);
   if (error.code === 'unauthenticated') response.setHeader('www-authenticate', 'Bearer');
   send(response, errorOf(error, requestId));
   return { error, requestId };

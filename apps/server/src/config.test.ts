@@ -15,6 +15,8 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 describe('the settings', () => {
   it('need none: a laptop gets SQLite, a secret of its own and loopback', () => {
     assert.deepEqual(readConfig({}, '/srv'), {
+      connectionsPerAddress: 2000,
+      connectionsPerSeat: 256,
       host: '127.0.0.1',
       port: 8080,
       publicUrl: undefined,
@@ -54,6 +56,7 @@ describe('the settings', () => {
     assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
     assert.equal(config.logLevel, 'warn');
     assert.deepEqual(config.trustProxy, ['10.0.0.0/8', '::1']);
+    assert.equal(config.connectionsPerAddress, 0);
     assert.equal(readConfig({ PORT: ' ' }, '/srv').port, 8080);
   });
 

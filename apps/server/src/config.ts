@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
@@ -39,6 +40,10 @@ export interface Config {
   readonly workers: readonly WorkerAgent[];
   /** How long a worker may be silent before its seats are brought up on others. */
   readonly moveAfterMs: number;
+  /** Connections that one network address may hold; 0: any number, which is so behind a trusted proxy. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -57,7 +62,7 @@ export class ConfigError extends Error {
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
  * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const problems: string[] = [];
@@ -72,6 +77,7 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     }
   }
 
+  const proxies = read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy);
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
   const config: Config = {
     port: read('PORT', 8080, port),
@@ -91,9 +97,16 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
-    trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
+    trustProxy: proxies,
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
     moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
+    // Behind a proxy all connections are the proxy's, which knows whose they are.
+    connectionsPerAddress: read(
+      'MAX_CONNECTIONS_PER_ADDRESS',
+      proxies === false ? 2_000 : 0,
+      mostConnections(0),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, mostConnections(16)),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -184,6 +197,16 @@ function lostSeconds(value: string): number {
     );
   }
   return seconds * 1000;
+}
+
+function mostConnections(least: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > 1_000_000) {
+      throw new Error(`is "${value}". Give how many connections may be open: ${least} to 1000000.`);
+    }
+    return number;
+  };
 }
 
 function logLevel(value: string): LogLevel {

@@ -71,7 +71,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   // A second server on one directory is told so; if the directory is new, a busy port must not leave it behind.
   const known = existsSync(config.dataDirectory);
   if (known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
-  const listener = starting.adopt(await listen(config.host, config.port), (each) => each.close(DRAIN_MS));
+  const { connectionsPerAddress, connectionsPerSeat } = config;
+  const listener = starting.adopt(await listen(config, { connectionsPerAddress }), (each) =>
+    each.close(DRAIN_MS),
+  );
   if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
 
   const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -169,6 +172,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
+    connectionsPerSeat,
     onEvent: (event) => logGateway(log, event),
   });
   const closing = new AbortController();

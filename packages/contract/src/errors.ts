@@ -14,6 +14,7 @@ export const ERROR_STATUS = {
   not_found: 404,
   unknown_code: 404,
   method_not_allowed: 405,
+  request_timeout: 408,
   conflict: 409,
   already_exists: 409,
   code_taken: 409,
