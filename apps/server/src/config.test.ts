@@ -87,6 +87,7 @@ describe('the settings', () => {
     assert.deepEqual(
       problems.map((line) => line.split(' ')[0]),
       [
+        'TRUST_PROXY',
         'PORT',
         'HOST',
         'PUBLIC_URL',
@@ -95,7 +96,6 @@ describe('the settings', () => {
         'CORS_ORIGINS',
         'RUNTIME',
         'LOG_LEVEL',
-        'TRUST_PROXY',
       ],
     );
     for (const line of problems) assert.doesNotMatch(line, /\n/);
