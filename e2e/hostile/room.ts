@@ -45,9 +45,9 @@ export async function hostileRoom(
   const { seats = 'instant', env = {} } = options;
   await using opening = new AsyncDisposableStack();
   const server = await roomServer(seats, env, opening);
-  const admin = await instructor(server, 'admin@example.org', server.signInUrl);
-  const ben = await instructor(server, 'ben@example.org');
-  const mallory = await instructor(server, 'mallory@example.org');
+  const admin = await instructor(server, server.signInUrl);
+  const ben = await instructor(server, await server.linkFor('ben@example.org'));
+  const mallory = await instructor(server, await server.linkFor('mallory@example.org'));
   const workshop = await server.createWorkshop(ben.program, { name: 'Shell for strangers', seats: 2 });
   const elsewhere = await server.createWorkshop(mallory.program, { name: 'Elsewhere', seats: 1 });
   const join = (code: string, name: string) =>
@@ -99,10 +99,12 @@ async function realProvider(seats: 'local' | 'docker', opening: AsyncDisposableS
 }
 
 /** Somebody who came by a sign-in link, the way an operator lets people in. */
-async function instructor(server: TestServer, email: string, link?: string): Promise<Instructor> {
-  const session = await server.signedIn(link ?? (await server.linkFor(email)));
+export async function instructor(server: TestServer, link: string | undefined): Promise<Instructor> {
+  if (link === undefined) throw new Error('The first start gave no sign-in link.');
+  const session = await server.signedIn(link);
   // What a page of the site itself sends along.
   const browser = server.as({ ...session.headers, origin: server.url });
+  const { email } = await browser.json<{ email: string }>(200, 'GET', '/api/account');
   const { token } = await browser.json<{ token: string }>(201, 'POST', '/api/tokens', {
     name: 'hostile room',
   });

@@ -29,6 +29,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'agent', claims: under('apps/agent'), concurrency: 1, timeoutMinutes: 6 },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
+  { name: 'hostile-room', claims: under('e2e/hostile'), concurrency: 1, timeoutMinutes: 10 },
   { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },
 ];
 

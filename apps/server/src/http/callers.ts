@@ -24,7 +24,7 @@ export type Caller =
   | { readonly kind: 'person'; readonly person: Person };
 
 export type IdentifyCaller = (
-  procedure: { readonly meta: ProcedureMeta },
+  procedure: { readonly meta: Partial<ProcedureMeta> },
   context: RequestContext,
   input: unknown,
 ) => Promise<Caller>;
