@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { glob, readdir, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { SeatSession } from '@clarateach/contract/join';
 import { testClient } from '@clarateach/server/testing/server';
@@ -90,6 +91,7 @@ export async function fuzz(options: {
   const health = await fetch(`${base}/api/health`);
   if (health.status !== 200) failures.push(`the server's health is ${health.status}`);
   failures.push(...leaksOf(warm as Usage, end), ...errorsOf(launched.errors));
+  if (failures.length > 0) failures.push(...(await seatLogs(installation.data)));
   await ben.remove(id);
   await running.stop();
   const left = await installation.leftBehind();
@@ -198,6 +200,22 @@ function errorsOf(lines: readonly string[]): string[] {
   return lines
     .filter((line) => /"level":(50|60)/.test(line) || /^\s+at |Error:/.test(line))
     .map((line) => `log: ${line.slice(0, 300)}`);
+}
+
+/** What the seats themselves say, for whoever looks into a failure. */
+async function seatLogs(data: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const file of glob('seats/**/log', { cwd: data })) {
+    const text = await readFile(join(data, file), 'utf8');
+    lines.push(
+      ...text
+        .trim()
+        .split('\n')
+        .slice(-30)
+        .map((line) => `seat: ${line.slice(0, 500)}`),
+    );
+  }
+  return lines;
 }
 
 /** The made-up workshops, so that lists stay short. */

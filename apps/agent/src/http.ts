@@ -16,7 +16,8 @@ export interface Answer {
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  // Left early, the request must live on: its connection carries the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
     if (size > BODY_LIMIT_BYTES) throw new Failure('too_large', 'The request is larger than 1 MiB.');
     chunks.push(chunk as Buffer);

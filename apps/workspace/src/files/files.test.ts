@@ -512,3 +512,12 @@ test('what a full disk refuses leaves the old file whole', async (t) => {
     execFileSync('umount', ['-l', disk]);
   }
 });
+
+test('a body that is too large is 413, answered on a connection that lives, and the server goes on', async () => {
+  const large = JSON.stringify({ path: 'a'.repeat(1024 * 1024) });
+  for (const path of ['/files/move', '/files/directory']) {
+    const answer = await ask('POST', path, large);
+    assert.deepEqual([answer.status, code(answer)], [413, 'too_large']);
+  }
+  assert.equal((await ask('GET', '/files?path=')).status, 200);
+});
