@@ -17,6 +17,7 @@ describe('the settings', () => {
     assert.deepEqual(readConfig({}, '/srv'), {
       connectionsPerAddress: 2000,
       connectionsPerSeat: 256,
+      seatDiskMiB: undefined,
       host: '127.0.0.1',
       port: 8080,
       publicUrl: undefined,

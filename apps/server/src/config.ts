@@ -44,6 +44,8 @@ export interface Config {
   readonly connectionsPerAddress: number;
   /** Requests under way and WebSockets that one seat may have. */
   readonly connectionsPerSeat: number;
+  /** What a docker seat may keep in /workspace; undefined: as much as fits. */
+  readonly seatDiskMiB: number | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,7 +64,8 @@ export class ConfigError extends Error {
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
  * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS`, `WORKER_LOST_SECONDS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS`, `MAX_CONNECTIONS_PER_ADDRESS`,
+ * `MAX_CONNECTIONS_PER_SEAT` and `SEAT_DISK_GIB`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const problems: string[] = [];
@@ -107,6 +110,7 @@ export function readConfig(env: Environment, workingDirectory: string = process.
       mostConnections(0),
     ),
     connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, mostConnections(16)),
+    seatDiskMiB: read<number | undefined>('SEAT_DISK_GIB', undefined, diskMiB),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -197,6 +201,14 @@ function lostSeconds(value: string): number {
     );
   }
   return seconds * 1000;
+}
+
+function diskMiB(value: string): number {
+  const gibibytes = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
+    throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
+  }
+  return Math.round(gibibytes * 1024);
 }
 
 function mostConnections(least: number): (value: string) => number {

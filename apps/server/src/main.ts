@@ -9,6 +9,7 @@ import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { createDiskWatch } from './disk-watch.ts';
 import { createHealth } from './health.ts';
 import { createHttp, type LogDestination, mountApp } from './http/app.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -36,6 +37,8 @@ const SERVER_DIRECTORY = join(import.meta.dirname, '..');
 const WEB_DIRECTORY = join(SERVER_DIRECTORY, '..', 'web', 'dist');
 /** Requests under way at the end get so long to finish. */
 const DRAIN_MS = 2_000;
+/** Where the engine keeps seats' volumes, unless it was told otherwise. */
+const DOCKER_DIRECTORY = '/var/lib/docker';
 const API_KEY_PURPOSE = 'workshop-api-key';
 
 export interface Overrides {
@@ -119,6 +122,19 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   }
 
   const metrics = createMetrics();
+  const disks = starting.adopt(
+    createDiskWatch({
+      places: { data: config.dataDirectory, ...(runtimes.has('docker') ? { docker: DOCKER_DIRECTORY } : {}) },
+      onChange: ({ place, freeBytes }, low) => {
+        const facts = { disk: place, freeMiB: Math.round(freeBytes / 2 ** 20) };
+        if (low)
+          log.warn(facts, 'a disk is nearly full; docker system df -v and du tell which seat fills it');
+        else log.info(facts, 'a disk has room again');
+      },
+      onError,
+    }),
+    (each) => each.close(),
+  );
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
   /** The origin of the agent that has the seat; undefined where the server itself has it. */
   const agentOf = (id: SeatId): string | undefined => {
@@ -195,7 +211,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     jwks: keys.jwks,
     metrics,
-    metricSources: { overview: () => workshops.overview(), gateway },
+    metricSources: { overview: () => workshops.overview(), gateway, disks: disks.look },
     health: createHealth({ database, runtimes, version, now }),
     version,
     seatBase(id, reachedAt) {
@@ -259,6 +275,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       choice: config.runtime,
       dataDirectory: config.dataDirectory,
       installation: await installationId(database),
+      diskMiB: config.seatDiskMiB,
     });
     for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
     log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);
