@@ -62,9 +62,9 @@ interface Files {
 async function traverse({ base, path, headers }: Files, paths: readonly string[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const json = { ...headers, 'content-type': 'application/json' };
-  for (const escape of paths) {
-    const query = `path=${encodeURIComponent(escape)}`;
-    const isLink = escape === 'link';
+  for (const leading of paths) {
+    const query = `path=${encodeURIComponent(leading)}`;
+    const isLink = leading === 'link';
     const tried: readonly (readonly [string, ReturnType<typeof say>])[] = [
       ['read', say(base, `${path}/content?${query}`, { headers })],
       ['list', say(base, `${path}?${query}`, { headers })],
@@ -78,7 +78,7 @@ async function traverse({ base, path, headers }: Files, paths: readonly string[]
         say(base, `${path}/directory`, {
           method: 'POST',
           headers: json,
-          body: JSON.stringify({ path: `${escape}/planted` }),
+          body: JSON.stringify({ path: `${leading}/planted` }),
         }),
       ],
       [
@@ -94,7 +94,7 @@ async function traverse({ base, path, headers }: Files, paths: readonly string[]
         say(base, `${path}/move`, {
           method: 'POST',
           headers: json,
-          body: JSON.stringify({ from: 'notes.txt', to: `${escape}/planted` }),
+          body: JSON.stringify({ from: 'notes.txt', to: `${leading}/planted` }),
         }),
       ],
       ...(isLink
@@ -107,14 +107,14 @@ async function traverse({ base, path, headers }: Files, paths: readonly string[]
               say(base, `${path}/move`, {
                 method: 'POST',
                 headers: json,
-                body: JSON.stringify({ from: escape, to: 'taken' }),
+                body: JSON.stringify({ from: leading, to: 'taken' }),
               }),
             ],
           ] as const)),
     ];
     for (const [what, asked] of tried) {
       const { status, body } = await asked;
-      const attack = `${what} ${JSON.stringify(escape)}`;
+      const attack = `${what} ${JSON.stringify(leading)}`;
       outcomes.push({
         attack,
         status,

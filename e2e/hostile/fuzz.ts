@@ -68,18 +68,8 @@ export async function fuzz(options: {
   let warm: Usage | undefined;
   for (let batch = 0; done < requests; batch++) {
     const all = fc.sample(requestsOf, { numRuns: Math.min(BATCH, requests - done), seed: seed + batch });
-    const next = all.entries();
-    await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        for (const [index, each] of next) {
-          const status = await sender.send(each);
-          statuses[status] = (statuses[status] ?? 0) + 1;
-          if (each.kind === 'websocket') frames += each.frames.length;
-          if (/^5|^no/.test(String(status)))
-            failures.push(`${status}: batch ${batch}, ${index}: ${inShort(each)}`);
-        }
-      }),
-    );
+    await sendAll(sender, all, { where: `batch ${batch}`, statuses, failures });
+    frames += all.reduce((sum, each) => sum + (each.kind === 'websocket' ? each.frames.length : 0), 0);
     done += all.length;
     await forgetWorkshops(ben, id);
     if (warm === undefined && done >= requests / 5) warm = await usageOf(running.pid);
@@ -103,8 +93,27 @@ export async function fuzz(options: {
   };
 }
 
+/** What is sent and what comes of it, for a whole batch. */
+export async function sendAll(
+  sender: ReturnType<typeof createSender>,
+  all: readonly Fuzz[],
+  seen: { readonly where: string; readonly statuses: Record<string, number>; readonly failures: string[] },
+): Promise<void> {
+  const { where, statuses, failures } = seen;
+  const next = all.entries();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (const [index, each] of next) {
+        const status = await sender.send(each);
+        statuses[status] = (statuses[status] ?? 0) + 1;
+        if (/^5|^no/.test(status)) failures.push(`${status}: ${where}, ${index}: ${inShort(each)}`);
+      }
+    }),
+  );
+}
+
 /** Sends one thing and says what came: a status, `101` for a WebSocket, or why there was none. */
-function createSender(base: string) {
+export function createSender(base: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const { hostname, port } = new URL(base);
   const http = (each: Fuzz & { kind: 'http' }): Promise<string> =>

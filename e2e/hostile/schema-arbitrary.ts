@@ -108,7 +108,7 @@ export const NASTY_TEXTS: readonly string[] = [
   '\r\nSet-Cookie: a=b',
   '../../../../etc/passwd',
   '%2e%2e%2f%00',
-  '${7*7}{{7*7}}<%= 7*7 %>',
+  '#{7*7}{{7*7}}<%= 7*7 %>',
   "'; DROP TABLE users; --",
   '" OR ""="',
   '<script>alert(1)</script>',
