@@ -44,6 +44,7 @@ export const GROUPS: readonly Group[] = [
     concurrency: 1,
     timeoutMinutes: 12,
   },
+  { name: 'hostile-room', claims: under('e2e/hostile'), concurrency: 1, timeoutMinutes: 10 },
   { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 12 },
 ];
 

@@ -116,6 +116,10 @@ describe('an agent', () => {
         () => agent.call('PUT', `/vms/${WORKSHOP}/1/holder`, { odehash: null, revision: 1 }),
       ],
       [404, 'not_found', () => agent.call('GET', '/nothing')],
+      [405, 'method_not_allowed', () => agent.call('PUT', '/vms')],
+      [405, 'method_not_allowed', () => agent.call('POST', '/health')],
+      [405, 'method_not_allowed', () => agent.call('POST', `/vms/${WORKSHOP}/1`)],
+      [413, 'too_large', () => agent.call('POST', '/vms', { env: 'x'.repeat(2 * 1024 * 1024) })],
     ];
     for (const [status, code, ask] of refusals) {
       const response = await ask();

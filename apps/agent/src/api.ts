@@ -112,7 +112,7 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
         throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
       }
       default:
-        throw nothingHere();
+        throw otherMethod(SEAT_VERBS[verb ?? '']);
     }
   };
 
@@ -128,6 +128,7 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
       const { type, text } = await deps.metrics();
       return { status: 200, body: text, type };
     }
+    if (url.pathname === '/health' || url.pathname === '/metrics') throw otherMethod(['GET']);
     deps.guard(request);
     checkVersion(request);
     const caller = callerOf(request);
@@ -146,10 +147,11 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
       await deps.revoke(revocationsRequest.parse(await readJson(request)), installation);
       return { status: 204 };
     }
+    if (url.pathname === '/info') throw otherMethod(['GET']);
     if (first !== 'vms' || rest.length > 0) throw nothingHere();
     if (workshop === undefined) {
       if (request.method === 'POST') return create(request, caller, signal);
-      if (request.method !== 'GET') throw nothingHere();
+      if (request.method !== 'GET') throw otherMethod(['GET', 'POST']);
       const only = url.searchParams.get('workshop_id');
       const vms = (await listed()).filter((vm) => only === null || vm.workshop_id === only);
       return { status: 200, body: { vms } };
@@ -191,6 +193,20 @@ export function seatOf(workshop: string, seat: string | undefined): SeatId {
   const id = workshopId.safeParse(workshop);
   if (!number.success || !id.success || String(number.data) !== seat) throw nothingHere();
   return { workshop: id.data, seat: number.data };
+}
+
+/** What each path below a seat answers. */
+const SEAT_VERBS: Readonly<Record<string, readonly string[]>> = {
+  '': ['GET', 'DELETE'],
+  stop: ['POST'],
+  holder: ['PUT'],
+};
+
+function otherMethod(methods: readonly string[] | undefined): AgentError {
+  if (methods === undefined) return nothingHere();
+  return new AgentError('method_not_allowed', `This address answers ${methods.join(' and ')} only.`, {
+    allow: methods.join(', '),
+  });
 }
 
 function nothingHere(): AgentError {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 
 const RUNTIMES = ['auto', 'docker', 'local', 'firecracker'] as const;
@@ -25,11 +26,15 @@ export interface AgentConfig {
   readonly publicUrl: string | undefined;
   /** Further origins whose pages may use the seats. */
   readonly corsOrigins: readonly string[];
+  /** Connections that one network address may hold; 0: any number. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
 }
 
 /**
  * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
- * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
+ * `SERVER_URL`, `PUBLIC_URL`, `CORS_ORIGINS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`. An empty value counts as none. Throws an
  * `ConfigError` that names all that is wrong.
  */
 export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
@@ -54,6 +59,12 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
         .map((each) => each.trim())
         .filter((each) => each !== '')
         .map(origin),
+    ),
+    connectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', 2_000, (value) =>
+      wholeNumber(value, { least: 0, most: 1_000_000, what: 'how many connections may be open, or 0' }),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, (value) =>
+      wholeNumber(value, { least: 16, most: 1_000_000, what: 'how many connections may be open' }),
     ),
   };
   if (config.token === undefined && !isWrong('AGENT_TOKEN') && !isLoopback(config.host)) {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { AGENT_API_VERSION, AGENT_GATEWAY_PATH, type AgentHealth } from '@clarateach/contract/agent-api';
+import { limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import type { SeatProvider } from '@clarateach/seats/provider';
@@ -25,8 +26,6 @@ import { openServerKeys, savedKeys } from './server-keys.ts';
 
 /** Calls under way at the end get so long to finish. */
 const DRAIN_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
-const KEEP_ALIVE_MS = 65_000;
 const PROXY_PATH = /^\/proxy\/(ws-[a-z0-9]{8})\/([1-9]\d{0,2})(?=\/)/;
 
 /** One line of the log: what happened, and facts that hold no secret. */
@@ -70,10 +69,10 @@ export async function createAgent(
 
   const directory = starting.adopt(takeAgentDirectory(config.dataDirectory), (each) => each.release());
   const server = createServer({
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...SERVER_LIMITS,
     shouldUpgradeCallback: ({ headers }) => /^(websocket|tcp)$/i.test(headers.upgrade ?? ''),
   });
+  limitClients(server, config);
   server.listen({ host: config.host, port: config.port });
   try {
     await once(server, 'listening');
@@ -140,6 +139,7 @@ export async function createAgent(
           },
         }),
     clock: now,
+    connectionsPerSeat: config.connectionsPerSeat,
     onEvent: (event) => {
       if (event.type === 'refused' && event.status >= 500) {
         log('warn', 'the gateway refused a request', { code: event.code, seat: event.id });

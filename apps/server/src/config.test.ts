@@ -16,6 +16,9 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 describe('the settings', () => {
   it('need none: a laptop gets SQLite, a secret of its own and loopback', () => {
     assert.deepEqual(readConfig({}, '/srv'), {
+      connectionsPerAddress: 2000,
+      connectionsPerSeat: 256,
+      seatDiskMiB: undefined,
       host: '127.0.0.1',
       port: 8080,
       publicUrl: undefined,
@@ -58,6 +61,7 @@ describe('the settings', () => {
     assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
     assert.equal(config.logLevel, 'warn');
     assert.deepEqual(config.trustProxy, ['10.0.0.0/8', '::1']);
+    assert.equal(config.connectionsPerAddress, 0);
     assert.equal(readConfig({ PORT: ' ' }, '/srv').port, 8080);
   });
 
@@ -88,6 +92,7 @@ describe('the settings', () => {
     assert.deepEqual(
       problems.map((line) => line.split(' ')[0]),
       [
+        'TRUST_PROXY',
         'PORT',
         'HOST',
         'PUBLIC_URL',
@@ -96,7 +101,6 @@ describe('the settings', () => {
         'CORS_ORIGINS',
         'RUNTIME',
         'LOG_LEVEL',
-        'TRUST_PROXY',
       ],
     );
     for (const line of problems) assert.doesNotMatch(line, /\n/);

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 import { type AccountSettings, readAccountSettings } from './people/settings.ts';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
@@ -48,15 +49,23 @@ export interface Config {
   readonly moveAfterMs: number;
   /** How people get accounts and sign in, and mail. */
   readonly accounts: AccountSettings;
+  /** Connections that one network address may hold; 0: any number, which is so behind a trusted proxy. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
+  /** What a docker seat may keep in /workspace; undefined: as much as fits. */
+  readonly seatDiskMiB: number | undefined;
 }
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
  * `WORKSPACE_TOKEN_SECRET`, `WORKSPACE_TOKEN_SECRET_OLD`, `AUDIT_DAYS`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS`, `WORKER_LOST_SECONDS` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS`, `MAX_CONNECTIONS_PER_ADDRESS`,
+ * `MAX_CONNECTIONS_PER_SEAT`, `SEAT_DISK_GIB` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
   const { read, problem, check } = settingsReader(env);
+  const proxies = read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy);
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
   const oldSecrets = read<readonly string[]>('WORKSPACE_TOKEN_SECRET_OLD', [], (value) =>
     list(value).map(secret),
@@ -80,10 +89,18 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
     microvm: readMicrovmSettings(read, workingDirectory),
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
-    trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
+    trustProxy: proxies,
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
     auditDays: read('AUDIT_DAYS', 365, auditDays),
     moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
+    // Behind a proxy all connections are the proxy's, which knows whose they are.
+    connectionsPerAddress: read(
+      'MAX_CONNECTIONS_PER_ADDRESS',
+      proxies === false ? 2_000 : 0,
+      mostConnections(0),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, mostConnections(16)),
+    seatDiskMiB: read<number | undefined>('SEAT_DISK_GIB', undefined, diskMiB),
   };
   const config: Config = {
     ...settings,
@@ -189,6 +206,24 @@ function lostSeconds(value: string): number {
     );
   }
   return seconds * 1000;
+}
+
+function diskMiB(value: string): number {
+  const gibibytes = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
+    throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
+  }
+  return Math.round(gibibytes * 1024);
+}
+
+function mostConnections(least: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > 1_000_000) {
+      throw new Error(`is "${value}". Give how many connections may be open: ${least} to 1000000.`);
+    }
+    return number;
+  };
 }
 
 function logLevel(value: string): LogLevel {

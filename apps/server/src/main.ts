@@ -11,6 +11,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { createDiskWatch } from './disk-watch.ts';
 import { createColleagues } from './entry/colleagues.ts';
 import { createHandOver } from './entry/hand-over.ts';
 import { createRegistrations } from './entry/registrations.ts';
@@ -48,6 +49,8 @@ const SERVER_DIRECTORY = join(import.meta.dirname, '..');
 const WEB_DIRECTORY = join(SERVER_DIRECTORY, '..', 'web', 'dist');
 /** Requests under way at the end get so long to finish. */
 const DRAIN_MS = 2_000;
+/** Where the engine keeps seats' volumes, unless it was told otherwise. */
+const DOCKER_DIRECTORY = '/var/lib/docker';
 const API_KEY_PURPOSE = 'workshop-api-key';
 
 export interface Overrides {
@@ -85,7 +88,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   // A second server on one directory is told so; if the directory is new, a busy port must not leave it behind.
   const known = existsSync(config.dataDirectory);
   if (known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
-  const listener = starting.adopt(await listen(config.host, config.port), (each) => each.close(DRAIN_MS));
+  const { connectionsPerAddress, connectionsPerSeat } = config;
+  const listener = starting.adopt(await listen(config, { connectionsPerAddress }), (each) =>
+    each.close(DRAIN_MS),
+  );
   if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
 
   const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -162,6 +168,19 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
 
   const workerViews = (): readonly WorkerView[] => workers?.view() ?? [];
   const metrics = createMetrics();
+  const disks = starting.adopt(
+    createDiskWatch({
+      places: { data: config.dataDirectory, ...(runtimes.has('docker') ? { docker: DOCKER_DIRECTORY } : {}) },
+      onChange: ({ place, freeBytes }, low) => {
+        const facts = { disk: place, freeMiB: Math.round(freeBytes / 2 ** 20) };
+        if (low)
+          log.warn(facts, 'a disk is nearly full; docker system df -v and du tell which seat fills it');
+        else log.info(facts, 'a disk has room again');
+      },
+      onError,
+    }),
+    (each) => each.close(),
+  );
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
   /** The origin of the agent that has the seat; undefined where the server itself has it. */
   const agentOf = (id: SeatId): string | undefined => {
@@ -222,6 +241,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
+    connectionsPerSeat,
     onEvent: (event) => logGateway(log, event),
   });
   const closing = new AbortController();
@@ -260,7 +280,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     jwks: keys.jwks,
     metrics,
-    metricSources: { overview: () => workshops.overview(), workers: workerViews, gateway },
+    metricSources: { overview: () => workshops.overview(), workers: workerViews, gateway, disks: disks.look },
     health: createHealth({ database, runtimes, workers: workerViews, version, now }),
     version,
     seatBase(id, reachedAt) {
@@ -328,6 +348,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       microvm: config.microvm,
       dataDirectory: config.dataDirectory,
       installation: await installationId(database),
+      diskMiB: config.seatDiskMiB,
     });
     for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
     log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);

@@ -40,6 +40,7 @@ export const AGENT_ERROR_STATUS = {
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
   superseded: 409,
   too_large: 413,
   unequal_version: 426,

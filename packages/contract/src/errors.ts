@@ -14,6 +14,8 @@ export const ERROR_STATUS = {
   registration_required: 403,
   not_found: 404,
   unknown_code: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
   conflict: 409,
   already_exists: 409,
   code_taken: 409,

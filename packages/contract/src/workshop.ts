@@ -86,6 +86,10 @@ export const MAX_SEATS = 500;
 export const DEFAULT_TTL_MINUTES = 240;
 export const MAX_TTL_MINUTES = 7 * 24 * 60;
 
+/** `[host[:port]/]path[:tag][@digest]`: never an address with a scheme, an option or a path that leads up. */
+const IMAGE =
+  /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@sha256:[a-f0-9]{64})?$/i;
+
 const ttlMinutes = z
   .number()
   .int()
@@ -114,7 +118,8 @@ export const createWorkshopBody = z.object({
   /** The seats' container image; the server's own when left out. */
   image: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9._/:@-]{0,254}$/i, 'An image is a reference such as clarateach-workspace:latest.')
+    .max(255)
+    .regex(IMAGE, 'An image is a reference such as clarateach-workspace:latest.')
     .optional(),
   /** Minutes from start until the workshop stops by itself. */
   ttlMinutes: ttlMinutes.optional(),

@@ -24,7 +24,7 @@ import {
   refuseUpgrade,
   sendAnswer,
 } from './refusal.ts';
-import { LinkTable } from './seat-links.ts';
+import { CONNECTIONS_PER_SEAT, LinkTable } from './seat-links.ts';
 import { createSeatRelay } from './seat-relay.ts';
 import { createTokenGate } from './token-gate.ts';
 
@@ -44,6 +44,8 @@ export interface GatewayOptions {
   readonly agentToken?: (agent: string) => string | undefined;
   readonly connectTimeoutMs?: number;
   readonly responseTimeoutMs?: number;
+  /** Requests under way and WebSockets of one seat, before more are refused with 429. */
+  readonly connectionsPerSeat?: number;
 }
 
 /**
@@ -70,6 +72,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const settings = {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     responseTimeoutMs: options.responseTimeoutMs ?? 120_000,
+    connectionsPerSeat: options.connectionsPerSeat ?? CONNECTIONS_PER_SEAT,
     agentToken: options.agentToken,
   };
   const gate = createTokenGate({ keys, clock });
@@ -149,7 +152,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         previews.grant(req, res, claims, cors.headers(req), refuse);
         return;
       }
-      if (req.method !== 'GET' && req.method !== 'HEAD') throw nowhere();
+      if (req.method !== 'GET' && req.method !== 'HEAD') {
+        res.setHeader('Allow', 'GET, HEAD, POST, OPTIONS');
+        throw new PublicError('method_not_allowed', 'This address answers GET and POST only.');
+      }
       path = PORTS_PATH;
     }
     relay.http({ req, res, id, endpoint, pass: claims, port, path, cors: cors.headers(req), refuse });

@@ -1,3 +1,4 @@
+import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import { CLOSE_GOING_AWAY, CLOSE_REMOVED } from '@clarateach/contract/terminal';
@@ -15,9 +16,13 @@ export interface LiveLink {
   end(code: number, reason: string): void;
 }
 
+/** Requests under way and WebSockets of one seat: more than a class looking at one learner's work needs. */
+export const CONNECTIONS_PER_SEAT = 256;
+
 interface LinkSettings extends DialSettings {
   /** How long a seat may take to begin its answer, once it has the whole request. */
   readonly responseTimeoutMs: number;
+  readonly connectionsPerSeat: number;
 }
 
 export function sameEndpoint(a: SeatEndpoint, b: SeatEndpoint | undefined): boolean {
@@ -46,6 +51,14 @@ export class SeatLinks {
     this.endpoint = endpoint;
     this.#settings = settings;
     this.#clock = clock;
+  }
+
+  /** Throws when the seat has as many relays as it may. */
+  checkRoom(): void {
+    if (this.live.size >= this.#settings.connectionsPerSeat) {
+      const message = 'Too many connections to this seat are open. Close some pages or programs that use it.';
+      throw new PublicError('too_many_attempts', message, { retryAfterSeconds: 5 });
+    }
   }
 
   /** Connections to a port of the seat's own servers. */

@@ -210,8 +210,9 @@ describe('the API', () => {
     it('with the address', async () => {
       const missing = { status: 404, code: 'not_found' };
       await fails(admin, 'GET', '/api/nothing', undefined, missing);
-      await fails(admin, 'PATCH', '/api/workshops', {}, missing);
-      await fails(admin, 'GET', '/api/join', undefined, missing);
+      const otherMethod = { status: 405, code: 'method_not_allowed' };
+      await fails(admin, 'PATCH', '/api/workshops', {}, otherMethod);
+      await fails(admin, 'GET', '/api/join', undefined, otherMethod);
       await fails(admin, 'GET', '/api/workshops/ws-00000000', undefined, missing);
       await fails(admin, 'GET', '/api/workshops/nonsense', undefined, missing);
       await fails(admin, 'GET', '/api/workshops/%2e%2e%2fx', undefined, missing);

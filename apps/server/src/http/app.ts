@@ -14,6 +14,7 @@ import type { Workshops } from '../workshops/workshops.ts';
 import { mountApi, sendError } from './api-routes.ts';
 import { mountAuth } from './auth-routes.ts';
 import type { EntryRoutesDeps } from './entry-routes.ts';
+import { refuseOtherMethods } from './known-paths.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
@@ -106,7 +107,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
     sendError(request, reply, error);
   });
   takeJsonOnly(app);
-  mountSecurityHeaders(app, origins, deps.workerOrigins);
+  const pagePolicy = mountSecurityHeaders(app, origins, deps.workerOrigins);
   mountCors(app, origins);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -122,6 +123,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
       'answered',
     );
   });
+  const allRoutesAreKnown = refuseOtherMethods(app);
   deps.metrics.mount(app, deps.metricSources);
 
   const { connections } = deps.metricSources.gateway;
@@ -143,7 +145,8 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
     return reply.header('access-control-allow-origin', '*').send(await document);
   });
 
-  await mountWeb(app, deps.webDirectory);
+  allRoutesAreKnown();
+  await mountWeb(app, deps.webDirectory, pagePolicy);
   await app.ready();
 }
 

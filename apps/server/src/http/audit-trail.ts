@@ -19,7 +19,7 @@ type Line = Omit<AuditEvent, 'actor' | 'address'> & { readonly actor?: AuditEven
 
 interface Call {
   readonly path: readonly string[];
-  readonly procedure: { readonly meta: ProcedureMeta; readonly route: { readonly method?: string } };
+  readonly procedure: { readonly meta: Partial<ProcedureMeta>; readonly route: { readonly method?: string } };
   readonly caller: Caller;
   readonly context: RequestContext;
   readonly input: unknown;

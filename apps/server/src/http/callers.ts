@@ -26,7 +26,7 @@ export type Caller =
   | { readonly kind: 'person'; readonly person: Person };
 
 export type IdentifyCaller = (
-  procedure: { readonly meta: ProcedureMeta },
+  procedure: { readonly meta: Partial<ProcedureMeta> },
   context: RequestContext,
   input: unknown,
 ) => Promise<Caller>;
@@ -39,7 +39,7 @@ export function identifyCaller(deps: {
 }): IdentifyCaller {
   const { people, seatTokens, origins } = deps;
 
-  const person = async (context: RequestContext, { scope }: ProcedureMeta): Promise<Person> => {
+  const person = async (context: RequestContext, { scope }: Partial<ProcedureMeta>): Promise<Person> => {
     const found = await people.authenticate(context.headers, context.address);
     if (!found) throw unauthenticated(context.headers);
     if (found.via.kind === 'api-token') checkScope(found.via, scope);

@@ -2,13 +2,20 @@ import type { AdminOverview, WorkerView } from '@clarateach/contract/health';
 import type { GatewayStats } from '@clarateach/gateway/ports';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DiskUse } from '../disk-watch.ts';
 
 /** Where the figures come from when they are asked for. */
 export interface MetricSources {
   readonly overview: () => Promise<Pick<AdminOverview, 'workshops' | 'runningWorkshops' | 'seats'>>;
   readonly workers: () => readonly WorkerView[];
   readonly gateway: { connections(): number; stats(): GatewayStats };
+  readonly disks: () => Promise<readonly DiskUse[]>;
 }
+
+const DISK_GAUGES: readonly (readonly [name: string, help: string, bytes: (use: DiskUse) => number])[] = [
+  ['clarateach_disk_bytes', 'Size of the disks of the data and the seats.', (use) => use.totalBytes],
+  ['clarateach_disk_free_bytes', 'What is free of them.', (use) => use.freeBytes],
+];
 
 export interface Metrics {
   /** A step that the reconciler took for a seat, and `ok` or the kind of the failure. */
@@ -37,7 +44,7 @@ export function createMetrics(): Metrics {
   return {
     reconcilerStep: (step, outcome) => steps.inc({ step, outcome }),
 
-    mount(app, { overview, workers, gateway }) {
+    mount(app, { overview, workers, gateway, disks }) {
       collectDefaultMetrics({ register: registry });
       const databaseUp = new Gauge({
         name: 'clarateach_database_up',
@@ -70,6 +77,17 @@ export function createMetrics(): Metrics {
           }
         },
       });
+      for (const [name, help, bytes] of DISK_GAUGES) {
+        new Gauge({
+          name,
+          help,
+          labelNames: ['place'],
+          registers,
+          async collect() {
+            for (const use of await disks()) this.set({ place: use.place }, bytes(use));
+          },
+        });
+      }
       new Gauge({
         name: 'clarateach_gateway_connections',
         help: 'Open WebSockets to seats.',

@@ -61,26 +61,7 @@ export async function testServer(options: {
     throw error;
   }
   const base = `http://127.0.0.1:${server.port}`;
-  const as = (headers: Record<string, string>): TestClient => ({
-    headers,
-    request: (method, path, body, more = {}) =>
-      fetch(new URL(path, base), {
-        method,
-        redirect: 'manual',
-        headers: {
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-          ...more,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      }),
-    async json<T>(status: number, method: string, path: string, body?: unknown): Promise<T> {
-      const response = await this.request(method, path, body);
-      const text = await response.text();
-      if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-      return JSON.parse(text) as T;
-    },
-  });
+  const as = (headers: Record<string, string>) => testClient(base, headers);
   return {
     ...server,
     config,
@@ -119,6 +100,30 @@ export async function testServer(options: {
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A client of whatever listens at the origin. */
+export function testClient(base: string, headers: Record<string, string>): TestClient {
+  return {
+    headers,
+    request: (method, path, body, more = {}) =>
+      fetch(new URL(path, base), {
+        method,
+        redirect: 'manual',
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+          ...more,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    async json<T>(status: number, method: string, path: string, body?: unknown): Promise<T> {
+      const response = await this.request(method, path, body);
+      const text = await response.text();
+      if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return JSON.parse(text) as T;
     },
   };
 }
