@@ -7,14 +7,19 @@ export interface MicrovmSettings {
   readonly imagesDirectory: string;
   /** Undefined: the first name and network that nobody on this machine uses. */
   readonly bridge: Bridge | undefined;
+  /** Where the API sockets of jailed VMMs lie, private to root. */
+  readonly socketDirectory: string;
 }
 
 export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
+export const DEFAULT_SOCKET_DIRECTORY = '/tmp/clarateach';
+/** The path of a socket holds 107 bytes, of which a seat's name and the socket's take fifty. */
+const LONGEST_SOCKET_DIRECTORY = 56;
 
 /** Reads one setting: `fallback` when it is not set; what `parse` throws follows the setting's name. */
 type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
 
-/** `IMAGES_DIR`, `BRIDGE_NAME` and `BRIDGE_IP`, for server and agent alike. */
+/** `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP` and `SOCKET_DIR`, for server and agent alike. */
 export function readMicrovmSettings(read: Read, workingDirectory: string): MicrovmSettings {
   return {
     imagesDirectory: read('IMAGES_DIR', DEFAULT_IMAGES_DIRECTORY, (value) =>
@@ -24,6 +29,9 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
       read<string | undefined>('BRIDGE_NAME', undefined, bridgeName),
       read<string | undefined>('BRIDGE_IP', undefined, bridgeIp),
     ),
+    socketDirectory: read('SOCKET_DIR', DEFAULT_SOCKET_DIRECTORY, (value) =>
+      socketDirectory(resolve(workingDirectory, value)),
+    ),
   };
 }
 
@@ -31,6 +39,15 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
 function bridge(name: string | undefined, address: string | undefined): Bridge | undefined {
   if (name === undefined && address === undefined) return undefined;
   return { name: name ?? 'clarateach0', address: address ?? '192.168.100.1/24' };
+}
+
+function socketDirectory(value: string): string {
+  if (Buffer.byteLength(value) > LONGEST_SOCKET_DIRECTORY) {
+    throw new Error(
+      `is "${value}", too long for the paths of sockets. Give one of at most ${LONGEST_SOCKET_DIRECTORY} characters, such as ${DEFAULT_SOCKET_DIRECTORY}.`,
+    );
+  }
+  return value;
 }
 
 function bridgeName(value: string): string {
