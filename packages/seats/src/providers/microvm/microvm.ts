@@ -142,7 +142,7 @@ class MicrovmSeats implements SeatProvider {
   async #boot(spec: SeatSpec, signal: AbortSignal): Promise<string> {
     const { id } = spec;
     const name = seatName(id);
-    const images = await guestImages(this.#options.imagesDirectory);
+    const images = await guestImages(this.#options.imagesDirectory, spec.image);
     await this.#end(id);
     await mkdir(this.#seats, { recursive: true, mode: 0o700 });
     const directory = join(this.#seats, name);

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Bridge } from './network.ts';
 
 export interface MicrovmSettings {
@@ -15,6 +16,17 @@ export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
 export const DEFAULT_SOCKET_DIRECTORY = '/tmp/clarateach';
 /** The path of a socket holds 107 bytes, of which a seat's name and the socket's take fifty. */
 const LONGEST_SOCKET_DIRECTORY = 56;
+
+/** The image that seats have when their workshop names none. */
+export const SEAT_IMAGE = 'clarateach-workspace:latest';
+
+/** The root disk that is made from a container image; of the seats' own image when it is left out. */
+export function rootfsFile(imagesDirectory: string, image: string = SEAT_IMAGE): string {
+  if (image === SEAT_IMAGE || image === SEAT_IMAGE.replace(/:latest$/, ''))
+    return join(imagesDirectory, 'rootfs.ext4');
+  const id = createHash('sha256').update(image).digest('hex');
+  return join(imagesDirectory, `rootfs-${id.slice(0, 16)}.ext4`);
+}
 
 /** Reads one setting: `fallback` when it is not set; what `parse` throws follows the setting's name. */
 type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
