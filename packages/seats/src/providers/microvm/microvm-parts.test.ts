@@ -119,7 +119,12 @@ describe('what a guest is given', () => {
 
   it('is refused with a remedy when an image is missing or damaged', async () => {
     await assert.rejects(guestImages(directory), /no guest kernel at .*microvm setup/);
-    await writeFile(join(directory, 'vmlinux'), Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(4096)]));
+    const kernel = Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(4096)]);
+    const broken = Buffer.from(kernel);
+    broken.writeBigUInt64LE(100_000n, 40);
+    await writeFile(join(directory, 'vmlinux'), broken);
+    await assert.rejects(guestImages(directory), /guest kernel at .* is damaged.*microvm setup/);
+    await writeFile(join(directory, 'vmlinux'), kernel);
     await writeFile(
       join(directory, 'initrd.cpio'),
       Buffer.concat([Buffer.from('070701'), Buffer.alloc(4096)]),

@@ -79,6 +79,28 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
     await network('other', other).detach('192.168.233.140');
   });
 
+  it('leaves a second installation on the machine a bridge and a range of its own', async () => {
+    const both = ['one', 'two'].map(
+      (name) =>
+        new VmNetwork({ installation: name, stateDirectory: join(directory, name), bridge: undefined }),
+    );
+    const held: string[] = [];
+    try {
+      const bridges: string[] = [];
+      for (const each of both) {
+        const { name, network } = await each.bridge();
+        const address = network.address.replace(/\d+$/, '11');
+        await each.attach(address, 65_534);
+        held.push(address);
+        bridges.push(name);
+      }
+      assert.equal(new Set(bridges).size, 2, bridges.join());
+      assert.equal(new Set(held).size, 2, held.join());
+    } finally {
+      for (const [index, address] of held.entries()) await both[index]?.detach(address);
+    }
+  });
+
   it('goes without a trace, or with the last seat that uses it', async () => {
     const mine = network('mine');
     await mine.attach('192.168.233.11', 65_534);

@@ -107,12 +107,15 @@ export async function guestImages(directory: string, image?: string): Promise<Gu
     rootfs: rootfsFile(directory, image),
   };
   const setup = 'Run `clarateach microvm setup`.';
-  await requireBytes(images.kernel, {
+  const elf = await requireBytes(images.kernel, {
     at: 0,
     bytes: [0x7f, 0x45, 0x4c, 0x46],
     what: 'guest kernel',
     remedy: setup,
   });
+  // The table of an ELF file's sections is its end: where it lies (40), an entry's size (58), how many (60).
+  const end = Number(elf.readBigUInt64LE(40)) + elf.readUInt16LE(58) * elf.readUInt16LE(60);
+  if ((await stat(images.kernel)).size < end) throw damaged('guest kernel', images.kernel, setup);
   const cpio = [...Buffer.from('070701')];
   await requireBytes(images.initrd, { at: 0, bytes: cpio, what: 'first root of guests', remedy: setup });
   const own = image !== undefined && images.rootfs !== rootfsFile(directory);
