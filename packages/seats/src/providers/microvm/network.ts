@@ -162,8 +162,10 @@ export class VmNetwork {
     this.#keptAt = performance.now();
     return this.#turnstile.pass(async () => {
       if (this.#seats.size === 0) return;
+      // Another process of this installation may have moved the seats to another bridge.
+      if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
-        await this.#passFirewall('-I');
+        await this.#passFirewall();
         return;
       }
       await explained(() => this.#applyRules());
@@ -222,14 +224,14 @@ export class VmNetwork {
       uid: process.getuid?.() ?? 0,
     });
     await runProgram('nft', ['-f', '-'], rules);
-    await this.#passFirewall('-I');
+    await this.#passFirewall();
   }
 
   /**
    * A firewall that forwards nothing by itself, such as Docker's, must let the seats' packets pass;
    * what they may not reach is dropped before it is asked.
    */
-  async #passFirewall(change: '-I' | '-D'): Promise<void> {
+  async #passFirewall(): Promise<void> {
     const { name } = await this.bridge();
     const chain = await forwardChain();
     if (chain === undefined) return;
@@ -239,7 +241,18 @@ export class VmNetwork {
       ['-o', name, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'],
     ]) {
       const there = await iptables(['-C', chain, ...match, ...note]);
-      if (there !== (change === '-I')) await iptables([change, chain, ...match, ...note]);
+      if (!there) await iptables(['-I', chain, ...match, ...note]);
+    }
+  }
+
+  /** All that bear the mark, whatever bridge they were for. */
+  async #forgetFirewall(): Promise<void> {
+    const chain = await forwardChain();
+    if (chain === undefined) return;
+    const rules = await runProgram('iptables', ['-w', '-S', chain]).catch(() => '');
+    for (const rule of rules.split('\n')) {
+      const [append, ...rest] = rule.split(' ');
+      if (append === '-A' && rest.includes(this.table)) await iptables(['-D', ...rest]);
     }
   }
 
@@ -250,7 +263,7 @@ export class VmNetwork {
         await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
       else await removeLink(name);
     }
-    await this.#passFirewall('-D');
+    await this.#forgetFirewall();
     for (const family of ['inet', 'bridge']) {
       if (await hasTable(family, this.table)) {
         await runProgram('nft', ['-f', '-'], `delete table ${family} ${this.table}\n`);
