@@ -80,6 +80,7 @@ export async function createAgent(
     throw new Error(whyNot(cause as NodeJS.ErrnoException, config), { cause });
   }
   starting.defer(() => {
+    server.close();
     server.closeAllConnections();
   });
   const { port } = server.address() as { port: number };

@@ -27,7 +27,11 @@ describe('the settings', () => {
       secret: { kind: 'file', path: '/srv/secret.key' },
       corsOrigins: [],
       runtime: { kind: 'auto' },
-      microvm: { imagesDirectory: '/var/lib/clarateach/images', bridge: undefined },
+      microvm: {
+        imagesDirectory: '/var/lib/clarateach/images',
+        bridge: undefined,
+        socketDirectory: '/tmp/clarateach',
+      },
       logLevel: 'info',
       trustProxy: false,
       workers: [],

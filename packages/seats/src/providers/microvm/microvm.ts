@@ -9,6 +9,7 @@ import { answersHealth } from '../docker/seat-health.ts';
 import { explained } from '../local/machine-errors.ts';
 import { Addresses } from './addresses.ts';
 import { type Bridge, VmNetwork } from './network.ts';
+import { preparedMark } from './prepared-network.ts';
 import { ensureWorkspaceDisk, guestImages, makeChangesDisk, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { Vmm } from './vmm.ts';
@@ -78,7 +79,8 @@ class MicrovmSeats implements SeatProvider {
     this.#vmm = vmm;
     this.#seats = join(stateDirectory, 'seats');
     this.#addresses = new Addresses(join(stateDirectory, 'addresses'));
-    this.#network = new VmNetwork({ installation, stateDirectory, bridge });
+    const prepared = preparedMark(options.imagesDirectory);
+    this.#network = new VmNetwork({ installation, stateDirectory, bridge, prepared });
     this.#boots = new Slots(vmm.acceleration === 'kvm' ? 4 * availableParallelism() : availableParallelism());
     const vmmName = vmm.name === 'firecracker' ? 'Firecracker' : 'QEMU';
     this.info = {
@@ -140,7 +142,7 @@ class MicrovmSeats implements SeatProvider {
   async #boot(spec: SeatSpec, signal: AbortSignal): Promise<string> {
     const { id } = spec;
     const name = seatName(id);
-    const images = await guestImages(this.#options.imagesDirectory);
+    const images = await guestImages(this.#options.imagesDirectory, spec.image);
     await this.#end(id);
     await mkdir(this.#seats, { recursive: true, mode: 0o700 });
     const directory = join(this.#seats, name);

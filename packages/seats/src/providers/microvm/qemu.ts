@@ -1,6 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { VmLimits } from './cgroup.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
@@ -30,6 +31,7 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
           files: [config.kernel, config.initrd, ...config.disks.filter(isElsewhere).map(({ path }) => path)],
           uid: config.uid,
           gid: acceleration === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
+          limits: qemuLimits(config, acceleration),
         },
         signal,
       );
@@ -43,6 +45,12 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
     },
     kill: killVm,
   };
+}
+
+/** QEMU beside its guest: its own devices, and in software the translated code and a thread that makes it. */
+function qemuLimits({ memoryMiB, cpus }: VmConfig, acceleration: Vmm['acceleration']): VmLimits {
+  const software = acceleration === 'emulation';
+  return { memoryMiB: memoryMiB + (software ? 256 : 128), cpus: Math.max(1, cpus), tasks: 128 };
 }
 
 const isElsewhere = ({ path }: { path: string }) => path.startsWith('/');
