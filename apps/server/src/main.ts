@@ -11,6 +11,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { createColleagues } from './entry/colleagues.ts';
+import { createHandOver } from './entry/hand-over.ts';
+import { createRegistrations } from './entry/registrations.ts';
 import { createHealth } from './health.ts';
 import { createHttp, type LogDestination, mountApp } from './http/app.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -245,6 +248,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       onRevoked: (revocation) => revocations.list.add([revocation]),
       now,
     }),
+    registrations: createRegistrations({
+      ...{ database, changes, publicUrl, now, onError },
+      ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
+    }),
+    handOver: createHandOver({ database, changes, publicUrl, now }),
+    colleagues: createColleagues({ database, now }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),

@@ -3,6 +3,7 @@ export const patterns = {
   home: '/',
   workshop: '/workshops/:id',
   projector: '/workshops/:id/projector',
+  learners: '/workshops/:id/learners',
   signIn: '/sign-in',
   signUp: '/sign-up',
   forgotten: '/forgotten',
@@ -13,6 +14,8 @@ export const patterns = {
   workers: '/workers',
   audit: '/admin/audit',
   join: '/join/:code?',
+  register: '/register/:code',
+  handOver: '/hand-over',
   workspace: '/w/:workshopId',
 } as const;
 
@@ -22,6 +25,7 @@ export const paths = {
   home: () => '/',
   workshop: (id: string) => `/workshops/${part(id)}`,
   projector: (id: string) => `/workshops/${part(id)}/projector`,
+  learners: (id: string) => `/workshops/${part(id)}/learners`,
   signIn: (next?: string) =>
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
   signUp: () => '/sign-up',
@@ -34,6 +38,7 @@ export const paths = {
   workers: () => '/workers',
   audit: () => '/admin/audit',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
+  register: (code: string) => `/register/${part(code)}`,
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { entryPolicy, entrySettings } from './entry.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
 import { runtimeName } from './runtime.ts';
 
@@ -53,6 +54,10 @@ export const workshopSummary = z.object({
   name: z.string(),
   code: z.string(),
   joinUrl: z.string(),
+  /** Who may take a seat. */
+  entry: entryPolicy,
+  /** The account that made it; co-instructors run it too, and only its owner may delete it. */
+  ownerId: z.string(),
   runtime: runtimeName,
   phase: workshopPhase,
   seatCount: z.number().int(),
@@ -69,8 +74,10 @@ export type WorkshopSummary = z.infer<typeof workshopSummary>;
 
 export const workshopDetails = workshopSummary.extend({
   image: z.string().nullable(),
-  /** Whether an API key is given to the seats; the key itself is never shown again. */
+  /** Whether an API key is kept for this workshop; the key itself is never shown again. */
   hasApiKey: z.boolean(),
+  /** Whether the key is put into every seat, where learners can read it. */
+  injectApiKey: z.boolean(),
   seats: z.array(seatView),
 });
 export type WorkshopDetails = z.infer<typeof workshopDetails>;
@@ -96,8 +103,14 @@ export const createWorkshopBody = z.object({
   runtime: runtimeName.optional(),
   /** A join code of your own; made up when left out. */
   code: joinCode.optional(),
-  /** Given to every seat as CLAUDE_API_KEY: every learner can read it. Stored encrypted, never shown again. */
+  /** For the seats' `claude`. Stored encrypted, never shown again, and not put into seats unless `injectApiKey` says so. */
   apiKey: z.string().trim().min(8).max(500).optional(),
+  /** Puts `apiKey` into every seat as CLAUDE_API_KEY: every learner can read and copy it. */
+  injectApiKey: z.boolean().optional(),
+  /** Who may take a seat; `open` when left out. */
+  entry: entryPolicy.optional(),
+  registrationCap: entrySettings.shape.registrationCap.optional(),
+  questions: entrySettings.shape.questions.optional(),
   /** The seats' container image; the server's own when left out. */
   image: z
     .string()

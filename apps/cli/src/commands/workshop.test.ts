@@ -24,7 +24,10 @@ function workshop(phase: WorkshopPhase, seat: SeatPhase, reason = ''): WorkshopD
     endsAt: null,
     ttlMinutes: 240,
     image: null,
+    entry: 'open',
+    ownerId: 'u1',
     hasApiKey: false,
+    injectApiKey: false,
     seats: [{ seat: 1, phase: seat, reason, movesAt: null, attempts: 0, learner: null }],
   };
 }

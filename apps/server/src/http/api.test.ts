@@ -305,6 +305,8 @@ describe('the API', () => {
         state: 'open',
         seats: 2,
         freeSeats: 1,
+        entry: 'open',
+        registration: null,
       });
     });
   });

@@ -13,6 +13,7 @@ import type { Jwks } from '../tokens/signing-keys.ts';
 import type { Workshops } from '../workshops/workshops.ts';
 import { mountApi, sendError } from './api-routes.ts';
 import { mountAuth } from './auth-routes.ts';
+import type { EntryRoutesDeps } from './entry-routes.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
@@ -73,7 +74,7 @@ export function createHttp(options: {
   return app as unknown as FastifyInstance;
 }
 
-export interface AppDeps {
+export interface AppDeps extends EntryRoutesDeps {
   readonly origins: Origins;
   readonly workshops: Workshops;
   readonly join: Join;
@@ -96,7 +97,6 @@ export interface AppDeps {
   readonly webDirectory: string;
   /** Aborted when streams and long waits are to end. */
   readonly closing: AbortSignal;
-  readonly now: () => number;
 }
 
 /** Mounts everything that the server answers besides the gateway's traffic. */

@@ -74,7 +74,7 @@ const SECURITY: Record<ProcedureMeta['caller'], OpenAPI.SecurityRequirementObjec
 const ERRORS: readonly (readonly [status: string, description: string, signedIn: boolean])[] = [
   ['400', 'The input is wrong: `invalid_input`, with the `field`.', false],
   ['401', '`unauthenticated`', true],
-  ['403', '`forbidden`, `foreign_origin` or `removed`', true],
+  ['403', '`forbidden`, `foreign_origin`, `removed` or `registration_required`', false],
   ['404', '`not_found` or `unknown_code`', false],
   ['409', 'What is asked does not fit the state of things; the code says why.', false],
   ['429', '`too_many_attempts`, with `Retry-After`', false],

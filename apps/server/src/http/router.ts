@@ -1,11 +1,9 @@
-import { api } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
 import type { AdminOverview, Health, WorkerView } from '@clarateach/contract/health';
 import type { SeatId } from '@clarateach/contract/ids';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { implement, withEventMeta } from '@orpc/server';
-import { addressKey, createAttempts } from '../attempts.ts';
+import { withEventMeta } from '@orpc/server';
 import type { Audit } from '../audit/audit.ts';
 import { auditPage } from '../audit/audit-pages.ts';
 import type { Claim, Join } from '../join/join.ts';
@@ -16,10 +14,13 @@ import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Workshops } from '../workshops/workshops.ts';
 import { createAuditTrail } from './audit-trail.ts';
 import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
+import { createCodeGuesses } from './code-guesses.ts';
+import { type EntryRoutesDeps, entryRoutes } from './entry-routes.ts';
+import { implementer } from './implementer.ts';
 import type { Origins } from './origins.ts';
 import { peopleHandlers } from './people-handlers.ts';
 
-export interface RouterDeps {
+export interface RouterDeps extends EntryRoutesDeps {
   readonly workshops: Workshops;
   readonly join: Join;
   readonly people: People;
@@ -40,33 +41,8 @@ export interface RouterDeps {
 /** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
 export function createRouter(deps: RouterDeps) {
   const { workshops, join, people, seatTokens, origins, personalData } = deps;
-  const identify = identifyCaller(deps);
-  const guesses = createAttempts({ burst: 30, perMinute: 30, now: deps.now });
-
-  const base = implement(api).$context<RequestContext>();
-  const trail = createAuditTrail(deps);
-  const os = base.use(async ({ context, procedure, path, next }, input) => {
-    const caller = await identify(procedure['~orpc'], context, input);
-    return trail.follow({ path, procedure: procedure['~orpc'], caller, context, input }, async () =>
-      next({ context: { caller } }),
-    );
-  });
-
-  /** Only wrong codes count, so a whole class behind one address comes in at once. */
-  const guessing = async <T>(
-    { address }: RequestContext,
-    work: () => Promise<T>,
-    isGuess = (error: PublicError) => error.code === 'unknown_code',
-  ): Promise<T> => {
-    const key = addressKey(address);
-    guesses.check(key);
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof PublicError && isGuess(error)) guesses.count(key);
-      throw error;
-    }
-  };
+  const guesses = createCodeGuesses(deps);
+  const os = implementer(identifyCaller(deps), createAuditTrail(deps));
 
   const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
     ...(await seatTokens.issue(claim)),
@@ -100,6 +76,8 @@ export function createRouter(deps: RouterDeps) {
   };
 
   return os.router({
+    ...entryRoutes(os, { ...deps, guesses, session }),
+
     health: os.health.handler(async ({ context }) => {
       const health = await deps.health();
       if (!health.database.ok) context.answer.status = 503;
@@ -109,17 +87,31 @@ export function createRouter(deps: RouterDeps) {
     join: {
       join: os.join.join.handler(async ({ input, context }) =>
         session(
-          await guessing(
-            context,
+          await guesses.guard(
+            {
+              address: context.address,
+              code: input.code,
+              newcomer: input.odehash === undefined,
+              proves: () => join.proves(input),
+              // Where only those with a seat come in, a return code that is refused was wrong.
+              isGuess: ({ code }) =>
+                code === 'unknown_code' || (input.odehash !== undefined && ONLY_RETURNING.has(code)),
+            },
             () => join.join(input),
-            // A full workshop lets in return codes alone, so one that it refuses was wrong.
-            ({ code }) =>
-              code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
           ),
           context,
         ),
       ),
-      info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
+      info: os.join.info.handler(({ input, context }) =>
+        guesses.guard(
+          {
+            address: context.address,
+            code: input.code,
+            proves: () => join.proves({ code: input.code, odehash: undefined }),
+          },
+          () => join.info(input.code),
+        ),
+      ),
       renew: os.join.renew.handler(async ({ context }) => {
         const { workshopId, odehash } = claimsOf(context);
         return session(await join.claimOf(workshopId, odehash), context);
@@ -127,9 +119,13 @@ export function createRouter(deps: RouterDeps) {
     },
 
     workshops: {
-      list: os.workshops.list.handler(async ({ context }) => ({
-        workshops: await workshops.list(personOf(context).userId),
-      })),
+      list: os.workshops.list.handler(async ({ input, context }) => {
+        const { userId, role } = personOf(context);
+        if (input?.scope === 'all' && role !== 'admin') {
+          throw new PublicError('forbidden', 'Only an admin sees the workshops of others.');
+        }
+        return { workshops: await workshops.list(userId, input?.scope) };
+      }),
       create: os.workshops.create.handler(async ({ input: { query, body }, context, signal }) => {
         const owner = personOf(context).userId;
         const wait = query.wait === 'ready';
@@ -140,9 +136,12 @@ export function createRouter(deps: RouterDeps) {
         if (!wait) return { status: 202, body: made };
         return { status: 201, body: await settled(owner, made, context, signal) };
       }),
-      show: os.workshops.show.handler(({ input, context }) =>
-        workshops.show(personOf(context).userId, input.id),
-      ),
+      show: os.workshops.show.handler(async ({ input, context }) => {
+        const workshop = await workshops.show(personOf(context).userId, input.id);
+        // Where its instructor is, there is the class.
+        guesses.know(context.address, workshop.code);
+        return workshop;
+      }),
       start: os.workshops.start.handler(async ({ input: { params, query }, context, signal }) => {
         const owner = personOf(context).userId;
         const started = await workshops.start(owner, params.id);
@@ -231,6 +230,9 @@ export function createRouter(deps: RouterDeps) {
     },
   });
 }
+
+/** How a workshop refuses newcomers. */
+const ONLY_RETURNING: ReadonlySet<string> = new Set(['workshop_full', 'registration_required']);
 
 export type AppRouter = ReturnType<typeof createRouter>;
 

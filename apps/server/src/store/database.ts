@@ -5,6 +5,7 @@ import { people } from './migrations/0001-people.ts';
 import { workshops } from './migrations/0002-workshops.ts';
 import { workers } from './migrations/0003-workers.ts';
 import { accounts } from './migrations/0004-accounts.ts';
+import { registrations } from './migrations/0005-registrations.ts';
 import { auditAndRevocations } from './migrations/0006-audit-and-revocations.ts';
 import { openPostgres } from './postgres.ts';
 import type { Schema } from './schema.ts';
@@ -40,6 +41,7 @@ const MIGRATIONS = {
   '0002-workshops': workshops,
   '0003-workers': workers,
   '0004-accounts': accounts,
+  '0005-registrations': registrations,
   '0006-audit-and-revocations': auditAndRevocations,
 };
 const TRANSACTION_TRIES = 3;

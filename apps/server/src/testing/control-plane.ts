@@ -1,6 +1,10 @@
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import { createRevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { createColleagues } from '../entry/colleagues.ts';
+import { createHandOver } from '../entry/hand-over.ts';
+import type { MailMessage } from '../entry/letters.ts';
+import { createRegistrations } from '../entry/registrations.ts';
 import { createJoin } from '../join/join.ts';
 import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
@@ -19,6 +23,7 @@ export async function controlPlane(options: {
 }) {
   const { database, provider, now = Date.now } = options;
   const errors: unknown[] = [];
+  const mails: MailMessage[] = [];
   const onError = (error: unknown) => errors.push(error);
   const changes = createChanges(database, onError);
   const views = createViews('http://localhost:8080');
@@ -54,6 +59,18 @@ export async function controlPlane(options: {
       onRevoked: (revocation) => revocations.add([revocation]),
     }),
     join: createJoin({ database, changes, now }),
+    registrations: createRegistrations({
+      database,
+      changes,
+      publicUrl: 'http://localhost:8080',
+      now,
+      sendMail: async (message) => void mails.push(message),
+      onError,
+    }),
+    handOver: createHandOver({ database, changes, publicUrl: 'http://localhost:8080', now }),
+    colleagues: createColleagues({ database, now }),
+    /** What was sent, in its order. */
+    mails,
     start: () => reconciler.start(),
     /** Ends the loops where they are and begins with new ones, as a server that restarts. */
     async restart() {

@@ -30,6 +30,8 @@ export function createViews(publicUrl: string): Views {
     name: workshop.name,
     code: workshop.code,
     joinUrl: `${publicUrl}/join/${workshop.code}`,
+    entry: workshop.entry,
+    ownerId: workshop.ownerId,
     runtime: workshop.runtime,
     phase: phaseOfWorkshop(
       workshop.wanted,
@@ -52,6 +54,7 @@ export function createViews(publicUrl: string): Views {
         ...summary(state.workshop, seats),
         image: state.workshop.image,
         hasApiKey: state.workshop.apiKeySealed !== null,
+        injectApiKey: state.workshop.injectApiKey === 1,
         seats,
       };
     },

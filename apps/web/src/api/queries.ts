@@ -48,6 +48,12 @@ export const queries = {
     queryFn: async () => (await client.workshops.list()).workshops,
     refetchInterval: 5_000,
   }),
+  /** Everybody's, for admins. */
+  allWorkshops: queryOptions({
+    queryKey: ['workshops', 'all'],
+    queryFn: async () => (await client.workshops.list({ scope: 'all' })).workshops,
+    refetchInterval: 5_000,
+  }),
   workshop: (id: string) =>
     queryOptions({
       queryKey: ['workshops', id],

@@ -1,8 +1,9 @@
 import type { SeatView, WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation } from '@tanstack/react-query';
-import { Ellipsis, Eraser, Eye, EyeOff, RotateCw, UserX } from 'lucide-react';
+import { Ellipsis, Eraser, Eye, EyeOff, Link2, RotateCw, UserX } from 'lucide-react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
+import { HandOverDialog } from '../entry/hand-over-dialog.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { durationText } from '../ui/duration.ts';
@@ -18,6 +19,7 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
   const { id } = workshop;
   const [resetting, setResetting] = useState<SeatView>();
   const [removing, setRemoving] = useState<SeatView>();
+  const [handing, setHanding] = useState<SeatView>();
   const restart = useMutation({
     mutationFn: (seat: number) => client.workshops.restartSeat({ id, seat }),
     onSuccess: (details, seat) => {
@@ -41,10 +43,12 @@ export function SeatGrid({ workshop }: { readonly workshop: WorkshopDetails }) {
             onRestart={() => restart.mutate(seat.seat)}
             onReset={() => setResetting(seat)}
             onRemove={() => setRemoving(seat)}
+            onHandOver={() => setHanding(seat)}
           />
         ))}
       </ul>
       <RemovedLearners id={id} />
+      {handing && <HandOverDialog id={id} seat={handing} onClose={() => setHanding(undefined)} />}
       <RemoveLearner id={id} seat={removing} onClose={() => setRemoving(undefined)} />
       <Confirm
         open={resetting !== undefined}
@@ -67,9 +71,10 @@ interface SeatCardProps {
   readonly onRestart: () => void;
   readonly onReset: () => void;
   readonly onRemove: () => void;
+  readonly onHandOver: () => void;
 }
 
-function SeatCard({ seat: view, onRestart, onReset, onRemove }: SeatCardProps) {
+function SeatCard({ seat: view, onRestart, onReset, onRemove, onHandOver }: SeatCardProps) {
   const { seat, phase, reason, movesAt, attempts, learner } = view;
   return (
     <li className={`card seat-card phase-${phase}`} aria-label={`Seat ${seat}`}>
@@ -87,6 +92,9 @@ function SeatCard({ seat: view, onRestart, onReset, onRemove }: SeatCardProps) {
               />
             }
             actions={[
+              ...(learner
+                ? [{ label: 'Hand over to another browser…', icon: Link2, onSelect: onHandOver }]
+                : []),
               ...(SEAT_CAN_RESTART[phase]
                 ? [
                     { label: 'Restart (keeps files)', icon: RotateCw, onSelect: onRestart },
