@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { seatName } from '@clarateach/contract/ids';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
@@ -20,6 +21,27 @@ export async function startSleepers(count: number): Promise<string[]> {
       return container.id;
     }),
   );
+}
+
+/** Thaws a paused container and opens a shell in it; gives the milliseconds to the first byte of its prompt. */
+export async function unpauseToPrompt(id: string): Promise<number> {
+  const container = docker.getContainer(id);
+  const began = performance.now();
+  await container.unpause();
+  const exec = await container.exec({
+    Cmd: ['bash', '--norc', '-i'],
+    Tty: true,
+    AttachStdin: true,
+    AttachStdout: true,
+  });
+  const stream = await exec.start({ hijack: true, stdin: true, Tty: true });
+  await once(stream, 'data');
+  const elapsed = performance.now() - began;
+  const ended = once(stream, 'close');
+  stream.resume();
+  stream.end('exit\n');
+  await ended;
+  return elapsed;
 }
 
 export async function removeContainers(ids: readonly string[]): Promise<void> {

@@ -14,6 +14,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** The API of a running server, as its first instructor uses it. */
 export interface Instructor {
+  /** Where the server is, as browsers reach it. */
+  readonly url: string;
   /** Calls the API; throws unless the answer is a success. */
   api<T>(method: string, path: string, body?: unknown): Promise<T>;
   /** A workshop whose seats are all usable. */
@@ -26,6 +28,8 @@ export interface Instructor {
 /** The product as its users start it, in a process of its own. */
 export interface Platform extends Instructor {
   readonly pid: number;
+  /** Kills it as a crash does, and starts it again; its seats run on meanwhile. */
+  crash(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,20 +38,30 @@ export async function startPlatform(options: {
 }): Promise<Platform> {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-bench-'));
   const port = await freePort();
-  const child = spawn(
-    process.execPath,
-    ['apps/cli/src/main.ts', 'up', '--port', String(port), '--data', data, '--runtime', options.runtime],
-    {
-      cwd: ROOT,
-      env: { ...process.env, IMAGES_DIR: IMAGES, LOG_LEVEL: 'warn' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const start = () =>
+    spawn(
+      process.execPath,
+      ['apps/cli/src/main.ts', 'up', '--port', String(port), '--data', data, '--runtime', options.runtime],
+      {
+        cwd: ROOT,
+        env: { ...process.env, IMAGES_DIR: IMAGES, LOG_LEVEL: 'warn' },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+  let child = start();
   const { url, signIn } = await started(child);
   const instructor = await connectInstructor(url, signIn);
   return {
     ...instructor,
-    pid: child.pid as number,
+    get pid() {
+      return child.pid as number;
+    },
+    async crash() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      child = start();
+      await started(child);
+    },
     async stop() {
       if (child.exitCode === null) {
         // Ctrl-C keeps the files of what still runs; a benchmark keeps nothing.
@@ -79,6 +93,7 @@ export async function connectInstructor(url: string, signIn: string): Promise<In
   };
 
   return {
+    url,
     api,
     async workshop(seats) {
       const details = await api<WorkshopDetails>('POST', '/api/workshops?wait=ready', {

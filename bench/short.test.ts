@@ -5,24 +5,37 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { whyNoMicrovms } from '@clarateach/seats/providers/microvm/testing';
+import { noBrowser } from './chromium.ts';
 
 const docker = await probeDocker();
 const noDocker = docker.ok ? undefined : `NOT RUN: ${docker.note}`;
-const missing = ['nginx', 'haproxy'].filter((name) => !existsSync(`/usr/sbin/${name}`));
-const noProxies = missing.length > 0 ? `NOT RUN: ${missing.join(' and ')} not installed` : undefined;
+
+/** Why benchmarks beside these programs cannot run; undefined when they can. */
+function without(...programs: readonly string[]): string | undefined {
+  const missing = programs.filter((program) => !existsSync(program));
+  return missing.length > 0 ? `NOT RUN: ${missing.join(' and ')} not installed` : undefined;
+}
+const NGINX = '/usr/sbin/nginx';
+const HAPROXY = '/usr/sbin/haproxy';
 
 /** Each benchmark in its short form: that it does its work right, and never how fast. */
 const noMicrovms = await whyNoMicrovms();
 const noVms = noMicrovms === undefined ? undefined : `NOT RUN: ${noMicrovms}`;
 const benchmarks: [name: string, skip: string | undefined, ...args: string[]][] = [
   ['join-burst', undefined],
+  ['join-to-prompt', noDocker],
   ['ten-seats', noDocker],
   ['density', noDocker],
-  ['echo', noDocker ?? noProxies],
+  ['echo', noDocker ?? without(NGINX, HAPROXY)],
   ['flood', noDocker],
   ['microvm', noVms],
   ['ten-seats', noVms, '--runtime', 'firecracker', '--seats', '2'],
   ['density', noVms, '--runtime', 'firecracker', '--seats', '2'],
+  ['reattach', noDocker],
+  ['greedy', noDocker],
+  ['crowd', without(HAPROXY)],
+  ['auth-proxy', without(NGINX, '/usr/bin/caddy', '/usr/bin/wrk')],
+  ['web', noBrowser],
 ];
 
 for (const [name, skip, ...args] of benchmarks) {

@@ -8,6 +8,8 @@ const ACK_BYTES = 64 * 1024;
 /** A learner's terminal that acknowledges what it takes in, as the web app does. */
 export interface Terminal {
   write(text: string): void;
+  /** Resolves with the first output that comes. */
+  readonly first: Promise<Buffer>;
   /** Calls back with each piece of output, until it returns true. */
   until(done: (chunk: Buffer) => boolean): Promise<void>;
   /** Resolves when the output since now contains `text`. */
@@ -16,6 +18,8 @@ export interface Terminal {
   pause(): void;
   resume(): void;
   close(): Promise<void>;
+  /** The close code, once it is closed. */
+  readonly closed: Promise<number>;
 }
 
 export async function openTerminal(
@@ -31,6 +35,7 @@ export async function openTerminal(
   const listeners = new Set<(chunk: Buffer) => void>();
   let unacknowledged = 0;
   const ready = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<Buffer>();
   socket.on('message', (data: Buffer, binary: boolean) => {
     if (!binary) {
       const message = JSON.parse(data.toString()) as ServerMessage;
@@ -38,6 +43,7 @@ export async function openTerminal(
       if (message.type === 'error') ready.reject(new Error(message.message));
       return;
     }
+    first.resolve(data);
     unacknowledged += data.length;
     if (unacknowledged >= ACK_BYTES) {
       socket.send(JSON.stringify({ type: 'ack', bytes: unacknowledged }));
@@ -45,7 +51,7 @@ export async function openTerminal(
     }
     for (const listener of listeners) listener(data);
   });
-  const closed = once(socket, 'close');
+  const closed = (once(socket, 'close') as Promise<[number]>).then(([code]) => code);
   socket.on('close', () => ready.reject(new Error('The terminal was closed.')));
   socket.send(JSON.stringify({ type: 'attach', ...size, after: 0, mode: 'write' }));
 
@@ -63,6 +69,8 @@ export async function openTerminal(
     });
   await ready.promise;
   return {
+    first: first.promise,
+    closed,
     write: (text) => socket.send(Buffer.from(text)),
     until,
     shows(text) {

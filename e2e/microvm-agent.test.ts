@@ -59,7 +59,7 @@ describe('a worker of microVMs', canRunSeats('firecracker'), () => {
 });
 
 async function startedWorker() {
-  const agent: AgentProcess = await newAgent({ IMAGES_DIR: IMAGES }, 'firecracker');
+  const agent: AgentProcess = await newAgent({ env: { IMAGES_DIR: IMAGES }, runtime: 'firecracker' });
   await agent.start();
   const installation = (await readFile(join(agent.data, 'agent.id'), 'utf8')).trim();
   const workshop = `ws-${randomBytes(4).toString('hex')}` as WorkshopId;
@@ -93,7 +93,7 @@ async function startedWorker() {
       for (const id of await own.list(signal)) await own.destroy(id, signal);
       await own.close();
       assert.equal(await agent.stop(), 0);
-      await agent.remove();
+      await agent.end();
     },
   };
 }

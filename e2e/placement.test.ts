@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type TestAgent, TOKEN, testAgent } from '@clarateach/agent/testing';
 import { connectInstructor } from '@clarateach/bench/platform';
 import type { Vm } from '@clarateach/contract/agent-api';
+import type { AdminVms, Health } from '@clarateach/contract/health';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { readConfig } from '@clarateach/server/config';
@@ -95,6 +96,95 @@ test('join hands out the public address that the operator gives a worker', async
     /connect-src[^;]* https:\/\/worker\.example\.org wss:\/\/worker\.example\.org/,
   );
   await scene.instructor.remove(id);
+});
+
+test('two servers with databases of their own share a worker, and leave each other’s seats alone', async () => {
+  await using scene = await stage([5]);
+  const [agent] = scene.agents as [TestAgent];
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const start = () =>
+    createServer(
+      readConfig({
+        PORT: '0',
+        DATA_DIR: data,
+        LOG_LEVEL: 'silent',
+        WORKER_AGENTS: JSON.stringify([{ address: scene.addresses[0], token: TOKEN }]),
+      }),
+    );
+  let other = await start();
+  try {
+    const theirs = await connectInstructor(other.url, other.signInUrl ?? '');
+    const { id: own } = await scene.instructor.workshop(2);
+    const { id: foreign } = await theirs.workshop(2);
+    const installations = async () =>
+      new Set((await scene.held(agent)).map(({ installation }) => installation)).size;
+    assert.deepEqual([(await scene.held(agent)).length, await installations()], [4, 2]);
+    // A server's first look at its workers is for what nobody wants any more.
+    await other.close();
+    other = await start();
+    await eventually('each sees its own, and how many there are in all', async () => {
+      const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+      return workers[0]?.seats.length === 2 && workers[0].seatCount === 4;
+    });
+    // Three of its own have no room beside those of the other.
+    const more = await scene.instructor.api<WorkshopDetails>('POST', '/api/workshops', {
+      name: 'More',
+      seats: 3,
+      start: true,
+    });
+    await eventually('one fits', async () => {
+      const { seats } = await scene.instructor.api<WorkshopDetails>('GET', `/api/workshops/${more.id}`);
+      return (
+        seats.filter(({ phase }) => phase === 'ready').length === 1 &&
+        seats.filter(({ reason }) => /All workers are full/.test(reason)).length === 2
+      );
+    });
+    assert.equal((await scene.held(agent)).length, 5);
+    await scene.instructor.remove(more.id);
+    await scene.instructor.remove(own);
+    assert.deepEqual(
+      (await scene.held(agent)).map(({ workshop_id }) => workshop_id),
+      [foreign, foreign],
+    );
+  } finally {
+    await other.close();
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
+test('the server’s figures tell of each worker whether it answers, its room and its seats', async () => {
+  await using scene = await stage([5, 7]);
+  const [one, two] = scene.agents as [TestAgent, TestAgent];
+  const { id } = await scene.instructor.workshop(4);
+  const all = async (lines: readonly string[]) => {
+    const text = await (await fetch(`${scene.server.url}/metrics`)).text();
+    return lines.every((line) => text.includes(`clarateach_worker_${line}\n`));
+  };
+  const named = (figure: string, agent: TestAgent, value: number) =>
+    `${figure}{worker="http://127.0.0.1:${agent.port}"} ${value}`;
+  const [held, others] = [(await scene.held(one)).length, (await scene.held(two)).length];
+  await eventually('both are up', () =>
+    all([
+      ...[named('up', one, 1), named('capacity', one, 5), named('seats', one, held)],
+      ...[named('up', two, 1), named('capacity', two, 7), named('seats', two, others)],
+    ]),
+  );
+  await one.close();
+  await eventually('its seats are lost', () =>
+    all([named('up', one, 0), named('seats_lost', one, held), named('seats_lost', two, 0)]),
+  );
+  await eventually('the health says so', async () => {
+    const { status, workers } = (await (await fetch(`${scene.server.url}/api/health`)).json()) as Health;
+    return status === 'degraded' && workers?.total === 2 && workers.up === 1;
+  });
+  await eventually('a lost seat says when it is moved', async () => {
+    const { seats } = await scene.instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`);
+    const lost = seats.find(({ phase }) => phase === 'lost');
+    if (!lost) return false;
+    const inMs = Date.parse(lost.movesAt ?? '') - Date.now();
+    assert.ok(inMs > 0 && inMs <= 60_000, String(lost.movesAt));
+    return true;
+  });
 });
 
 test('a server whose workers are all away starts, and its health says so', async () => {

@@ -1,67 +1,75 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
-import type { Locator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
+import { joinAs, shows, type, usePreview } from './browser/steps.ts';
 import { canRunSeats } from './platform/can-run.ts';
-import {
-  eventually,
-  type Installation,
-  newInstallation,
-  type Running,
-  type SeatRuntime,
-} from './platform/up.ts';
+import { type Network, oneMachine, type Stage, workersBehindLines } from './platform/story-stage.ts';
+import { eventually, type Running } from './platform/up.ts';
 
 const SEATS = 3;
-type Network = Awaited<ReturnType<typeof cuttableNetwork>>;
 
-for (const runtime of ['local', 'docker', 'firecracker'] satisfies SeatRuntime[]) {
-  const skip = noBrowser ?? canRunSeats(runtime).skip;
-  describe(`a live workshop on ${runtime}`, skip === undefined ? {} : { skip }, () => {
+for (const { name, skip, open } of [
+  { name: 'local', ...canRunSeats('local'), open: () => oneMachine('local') },
+  { name: 'docker', ...canRunSeats('docker'), open: () => oneMachine('docker') },
+  { name: 'firecracker', ...canRunSeats('firecracker'), open: () => oneMachine('firecracker') },
+  { name: 'two-workers', ...canRunSeats('local'), open: workersBehindLines },
+] satisfies { name: string; skip?: string; open: () => Promise<Stage> }[]) {
+  const reason = noBrowser ?? skip;
+  describe(`a live workshop on ${name}`, reason === undefined ? {} : { skip: reason }, () => {
     test('from the sign-in link to the deleted workshop, in real browsers', async () => {
-      await using installation = await newInstallation(runtime);
-      const running = await installation.up();
-      const room = await openRoom(runtime);
+      await using stage = await open();
+      const room = await openRoom(name);
       try {
-        await story(room, running, installation);
+        await story(room, stage);
       } catch (error) {
         await room.failed();
         throw error;
       } finally {
         await room.close();
-        assert.equal(await running.stop(), 0);
+        assert.equal(await stage.running.stop(), 0);
       }
-      assert.deepEqual(await installation.leftBehind(), []);
+      assert.deepEqual(await stage.leftBehind(), []);
     });
   });
 }
 
-async function story(room: Room, running: Running, installation: Installation): Promise<void> {
+async function story(room: Room, { running, url, network, workers }: Stage): Promise<void> {
   const teacher = (await room.person()).page;
   const code = await makeWorkshop(room, teacher, running);
 
-  // Ada reaches the server by a way that can be cut; a browser's own offline mode leaves WebSockets alone.
-  await using network = await cuttableNetwork(installation);
+  // Ada reaches the platform by ways that can be cut; a browser's own offline mode leaves WebSockets alone.
   const ada = await room.person();
-  await joinAs(ada.page, { url: `http://localhost:${network.port}` }, code, 'Ada Lovelace');
+  await joinAs(ada.page, { url: network.url }, code, 'Ada Lovelace');
   await room.picture(ada.page, 'workspace');
   await workInTerminal(ada.page);
   await editFile(room, ada.page);
   await transferFiles(ada.page);
   await usePreview(room, ada.page);
-  await comeBack(room, ada.page, network, installation, code);
+  await comeBack(room, ada.page, network, { url, code });
 
   for (let seat = 2; seat <= SEATS; seat++) {
-    await joinAs((await room.person()).page, installation, code, `Learner ${seat}`);
+    await joinAs((await room.person()).page, { url }, code, `Learner ${seat}`);
   }
-  await refuseOneMore(room, installation, code);
+  await refuseOneMore(room, url, code);
+  if (workers > 0) await lookAtWorkers(room, teacher, workers);
   await teach(room, teacher, ada.page);
 }
 
-async function cuttableNetwork({ port }: Installation) {
-  const proxy = await tcpProxy(port);
-  return { ...proxy, [Symbol.asyncDispose]: () => proxy.close() };
+/** The operator finds every seat on a machine, and from there back to the workshop. */
+async function lookAtWorkers(room: Room, page: Page, count: number): Promise<void> {
+  await page.getByRole('button', { name: /Account of/ }).click();
+  await page.getByRole('menuitem', { name: 'Workers' }).click();
+  await page.getByText(`${count} of ${count}`, { exact: true }).waitFor();
+  assert.equal(await page.getByRole('listitem', { name: /^Worker / }).count(), count);
+  await page
+    .locator('.worker-seat.seat-running')
+    .nth(SEATS - 1)
+    .waitFor();
+  await room.picture(page, 'workers');
+  await page.getByRole('link', { name: 'Claude CLI Basics' }).first().click();
+  await page.getByRole('listitem', { name: 'Seat 1', exact: true }).waitFor();
 }
 
 /** The instructor signs in by the link, makes a workshop and watches its seats come up; gives the join code. */
@@ -83,36 +91,6 @@ async function makeWorkshop(room: Room, page: Page, running: Running): Promise<s
   const code = link?.split('/join/')[1];
   assert.match(code ?? '', /^[A-Z2-7]{6}$/);
   return code as string;
-}
-
-async function joinAs(
-  page: Page,
-  { url }: Pick<Installation, 'url'>,
-  code: string,
-  name: string,
-): Promise<void> {
-  await page.goto(`${url}/join/${code}`);
-  await page.getByLabel('Your name').fill(name);
-  await page.getByRole('button', { name: 'Join workshop' }).click();
-  await page.getByText('Connected', { exact: true }).waitFor();
-}
-
-const screen = (page: Page): Locator => page.locator('.xterm-accessibility-tree');
-
-/** Types a command; what it prints is read by the terminal's own support for screen readers. */
-async function type(page: Page, command: string, expected: string): Promise<void> {
-  const readable = page.getByRole('button', { name: 'Screen reader mode of the terminal' });
-  if ((await readable.getAttribute('aria-pressed')) !== 'true') await readable.click();
-  await page.locator('.xterm-helper-textarea').focus();
-  await page.keyboard.type(command);
-  await page.keyboard.press('Enter');
-  await shows(page, expected);
-}
-
-async function shows(page: Page, expected: string): Promise<void> {
-  await eventually(`the terminal shows ${expected}`, async () =>
-    ((await screen(page).textContent()) ?? '').includes(expected),
-  );
 }
 
 async function workInTerminal(page: Page): Promise<void> {
@@ -155,27 +133,12 @@ async function transferFiles(page: Page): Promise<void> {
   assert.match(archive.toString('latin1'), /brought\.txt/);
 }
 
-async function usePreview(room: Room, page: Page): Promise<void> {
-  await type(
-    page,
-    "clear; echo '<h1>Made by Ada</h1>' > index.html; python3 -m http.server 5173 >/dev/null 2>&1 & echo up-$((1+1))",
-    'up-2',
-  );
-  await page.getByRole('button', { name: 'Preview', exact: true }).click();
-  const pane = page.getByRole('region', { name: 'Preview' });
-  await pane.getByRole('button', { name: /5173/ }).first().click();
-  await pane.locator('iframe').contentFrame().getByRole('heading', { name: 'Made by Ada' }).waitFor();
-  await room.picture(page, 'preview');
-  await pane.getByRole('button', { name: 'Close the preview' }).click();
-}
-
 /** A reload, a lost network and another browser all lead back to the same seat and screen. */
 async function comeBack(
   room: Room,
   page: Page,
   network: Network,
-  { url }: Installation,
-  code: string,
+  { url, code }: { url: string; code: string },
 ): Promise<void> {
   await type(page, 'clear; echo still-$((40+2))', 'still-42');
   await page.reload();
@@ -208,7 +171,7 @@ async function comeBack(
   await elsewhere.close();
 }
 
-async function refuseOneMore(room: Room, { url }: Installation, code: string): Promise<void> {
+async function refuseOneMore(room: Room, url: string, code: string): Promise<void> {
   const { page } = await room.person();
   await page.goto(`${url}/join/${code}`);
   await page.getByText(/full/i).first().waitFor();

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Instructor } from '@clarateach/bench/platform';
-import type { Vm } from '@clarateach/contract/agent-api';
-import type { AdminVms, WorkerView } from '@clarateach/contract/health';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
-import type { Page } from 'playwright-core';
 import { noBrowser, openRoom } from './browser/chromium.ts';
-import { AGENT_TOKEN, type AgentProcess, newAgent } from './platform/agents.ts';
+import { joinAs, type, usePreview } from './browser/steps.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { answer } from './platform/learner.ts';
-import { eventually, firstInstructor, newInstallation, type Running } from './platform/up.ts';
-
-/** Seconds after which a silent worker's seats are moved, in these tests. */
-const LOST_SECONDS = 12;
+import { eventually } from './platform/up.ts';
+import { twoWorkers } from './platform/worker-stage.ts';
 
 describe('two workers', canRunSeats('local'), () => {
   test('share a workshop, and outlive each other, the server, and a cut line', {
@@ -104,18 +97,12 @@ describe('two workers', canRunSeats('local'), () => {
 
     // It comes back with seats that live elsewhere now: its copies go, and nobody has two.
     await one.start();
-    await eventually('its copies are destroyed', async () => {
-      const { vms } = (await (await one.call('GET', '/vms')).json()) as { vms: unknown[] };
-      return vms.length === 0;
-    });
+    await eventually('its copies are destroyed', async () => (await one.held()).length === 0);
     assert.equal((await seatsOn(two.port)).length, 4);
     assert.equal(await answer(again, 'echo $((6*7))'), '42');
 
     await instructor.remove(id);
-    for (const agent of [one, two]) {
-      const { vms } = (await (await agent.call('GET', '/vms')).json()) as { vms: unknown[] };
-      assert.deepEqual(vms, []);
-    }
+    for (const agent of [one, two]) assert.deepEqual(await agent.held(), []);
   });
 
   test('a learner’s browser uses the worker itself, and follows the seat to another', {
@@ -129,25 +116,12 @@ describe('two workers', canRunSeats('local'), () => {
       const { page } = await room.person();
       const sockets: string[] = [];
       page.on('websocket', (socket) => sockets.push(new URL(socket.url()).port));
-      await page.goto(`${stage.url}/join/${code}`);
-      await page.getByLabel('Your name').fill('Ada');
-      await page.getByRole('button', { name: 'Join workshop' }).click();
-      await page.getByText('Connected', { exact: true }).waitFor();
+      await joinAs(page, stage, code, 'Ada');
       const home = stage.agentWith(sockets);
       await type(page, 'echo from-$((40+2)) > worker.txt; cat worker.txt', 'from-42');
       await page.getByRole('treeitem', { name: /worker\.txt/ }).waitFor();
 
-      await type(
-        page,
-        "clear; echo '<h1>Made by Ada</h1>' > index.html; python3 -m http.server 5173 >/dev/null 2>&1 & echo up-$((1+1))",
-        'up-2',
-      );
-      await page.getByRole('button', { name: 'Preview', exact: true }).click();
-      const pane = page.getByRole('region', { name: 'Preview' });
-      await pane.getByRole('button', { name: /5173/ }).first().click();
-      await pane.locator('iframe').contentFrame().getByRole('heading', { name: 'Made by Ada' }).waitFor();
-      await room.picture(page, 'preview');
-      await pane.getByRole('button', { name: 'Close the preview' }).click();
+      await usePreview(room, page);
 
       await home.kill();
       await eventually(
@@ -166,10 +140,7 @@ describe('two workers', canRunSeats('local'), () => {
     }
     await stage.instructor.remove(id);
     for (const agent of [stage.one, stage.two]) {
-      await eventually('nothing is left on the worker', async () => {
-        const { vms } = (await (await agent.call('GET', '/vms')).json()) as { vms: unknown[] };
-        return vms.length === 0;
-      });
+      await eventually('nothing is left on the worker', async () => (await agent.held()).length === 0);
     }
   });
 
@@ -189,73 +160,3 @@ describe('two workers', canRunSeats('local'), () => {
     await stage.instructor.remove(id);
   });
 });
-
-/** Types a command; what it prints is read by the terminal's own support for screen readers. */
-async function type(page: Page, command: string, expected: string): Promise<void> {
-  const readable = page.getByRole('button', { name: 'Screen reader mode of the terminal' });
-  if ((await readable.getAttribute('aria-pressed')) !== 'true') await readable.click();
-  await page.locator('.xterm-helper-textarea').focus();
-  await page.keyboard.type(command);
-  await page.keyboard.press('Enter');
-  await eventually(`the terminal shows ${expected}`, async () =>
-    ((await page.locator('.xterm-accessibility-tree').textContent()) ?? '').includes(expected),
-  );
-}
-
-/** A server and two agents on loopback ports; the first is reached by a line that can be cut. */
-async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
-  const installation = await newInstallation('local');
-  const env = { SERVER_URL: installation.url };
-  const [one, two]: [AgentProcess, AgentProcess] = [await newAgent(env), await newAgent(env)];
-  await Promise.all([one.start(), two.start()]);
-  const line = await tcpProxy(one.port);
-  const serverEnv = {
-    WORKER_LOST_SECONDS: String(LOST_SECONDS),
-    WORKER_AGENTS: JSON.stringify([
-      { address: `127.0.0.1:${line.port}`, token: AGENT_TOKEN },
-      {
-        address: `127.0.0.1:${two.port}`,
-        token: options.wrongTokenForTwo ? 'not-the-token' : AGENT_TOKEN,
-      },
-    ]),
-  };
-  let running: Running = await installation.up({ env: serverEnv });
-  const instructor: Instructor = await firstInstructor(installation, running);
-  const workers = async () => (await instructor.api<AdminVms>('GET', '/api/admin/vms')).workers;
-  return {
-    one,
-    two,
-    line,
-    portOfOne: line.port,
-    url: installation.url,
-    instructor,
-    /** The agent at one of these ports. */
-    agentWith(ports: readonly string[]): AgentProcess {
-      const found = [one, two].find(({ port }) => ports.includes(String(port)));
-      assert.ok(found, `no worker at ${ports.join()}`);
-      return found;
-    },
-    async worker(port: number): Promise<WorkerView> {
-      const found = (await workers()).find(({ address }) => address === `http://127.0.0.1:${port}`);
-      assert.ok(found);
-      return found;
-    },
-    killServer: () => running.kill(),
-    async startServer() {
-      running = await installation.up({ env: serverEnv });
-    },
-    async [Symbol.asyncDispose]() {
-      await running.stop();
-      await line.close();
-      for (const agent of [one, two]) {
-        // Seats outlive their agent, also those of a test that failed.
-        const { vms } = (await (await agent.call('GET', '/vms')).json()) as { vms: Vm[] };
-        for (const vm of vms) await agent.call('DELETE', `/vms/${vm.workshop_id}/${vm.seat_id}`);
-        assert.equal(await agent.stop(), 0);
-        await agent.remove();
-      }
-      assert.deepEqual(await installation.leftBehind(), []);
-      await installation.remove();
-    },
-  };
-}

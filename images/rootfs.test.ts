@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, lchown, link, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import {
+  chmod,
+  lchown,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -69,6 +82,46 @@ describe('a root disk', { skip: reason ?? false }, () => {
     await run('/usr/sbin/e2fsck', ['-fn', made.output]);
   });
 
+  test('is the same to the byte when it is made again from the same', async () => {
+    const sums: string[] = [];
+    for (let round = 0; round < 2; round += 1) {
+      const { output } = await make();
+      sums.push(
+        createHash('sha256')
+          .update(await readFile(output))
+          .digest('hex'),
+      );
+      await rm(output);
+      // Times that are counted in seconds differ then.
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      await readFile(join(tree, 'usr/bin/large'));
+    }
+    assert.equal(sums[0], sums[1]);
+  });
+
+  test('keeps owners and modes when it is made by an ordinary user, under fakeroot', async (context) => {
+    const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const program = join(import.meta.dirname, 'rootfs.ts');
+    const out = join(directory, 'nobody');
+    await mkdir(out);
+    await lchown(out, 65_534, 65_534);
+    await chmod(directory, 0o755);
+    const readable = await run('setpriv', [...asNobody, 'test', '-r', program]).then(
+      () => true,
+      () => false,
+    );
+    if (!readable) return context.skip('NOT RUN: an ordinary user may not read this checkout');
+    const script = `
+      const { buildRootfs } = await import(${JSON.stringify(program)});
+      await buildRootfs({ source: { kind: 'tree', directory: ${JSON.stringify(tree)} }, size: '64M',
+        output: ${JSON.stringify(join(out, 'rootfs.ext4'))}, signal: new AbortController().signal, onProgress() {} });`;
+    await run('setpriv', [...asNobody, process.execPath, '--input-type=module', '-e', script]);
+    const { stdout } = await run(debugfs, ['-R', 'stat /usr/bin/setpriv', join(out, 'rootfs.ext4')]);
+    assert.match(stdout, /Mode: +04755/);
+    assert.match(stdout, /User: +0 +Group: +0/);
+    assert.deepEqual(await readdir(out), ['rootfs.ext4']);
+  });
+
   test('has the init script that it is given, and then needs nothing of a seat', async () => {
     const script = join(directory, 'init.sh');
     await writeFile(script, '#!/bin/sh\nexec /my/own\n');
@@ -82,7 +135,7 @@ describe('a root disk', { skip: reason ?? false }, () => {
     const made = await make();
     const refused = (message: RegExp) => (error: unknown) =>
       error instanceof ImageBuildError && message.test(error.message);
-    await assert.rejects(make({ size: '4M' }), refused(/larger --size than 4M/));
+    await assert.rejects(make({ size: '4M' }), refused(/needs about \d+M, so give a larger --size than 4M/));
     await assert.rejects(make({ size: 'big' }), refused(/number with M or G/));
     await assert.rejects(
       make({ directory: join(directory, 'out') }),

@@ -10,6 +10,8 @@ const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 export default defineConfig({
   plugins: [react(), contractRoutes(), precompress(), swapOutput()],
   worker: { format: 'es' },
+  // The server puts the nonce of each answer in its place.
+  html: { cspNonce: '__CSP_NONCE__' },
   build: {
     target: ['chrome123', 'firefox128', 'safari17.5'],
     // A `data:` URL would need an exception in the content security policy.

@@ -1,17 +1,15 @@
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { launchChromium } from '@clarateach/bench/chromium';
+import type { BrowserContext, Page } from 'playwright-core';
 
-const CHROMIUM = '/usr/bin/chromium';
 /** The runner says where pictures are kept. */
 const ARTIFACTS = join(
   process.env.CLARATEACH_ARTIFACTS ?? join(import.meta.dirname, '../artifacts'),
   'screenshots',
 );
 
-/** Why no browser test can run here; undefined when they can. */
-export const noBrowser = existsSync(CHROMIUM) ? undefined : `NOT RUN: ${CHROMIUM} is not installed`;
+export { noBrowser } from '@clarateach/bench/chromium';
 
 /** People at their own machines: one browser, a separate profile each. */
 export interface Room {
@@ -25,19 +23,7 @@ export interface Room {
 }
 
 export async function openRoom(story: string): Promise<Room> {
-  const browser: Browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const browser = await launchChromium();
   await mkdir(ARTIFACTS, { recursive: true });
   let taken = 0;
   return {

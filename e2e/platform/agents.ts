@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -5,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Vm } from '@clarateach/contract/agent-api';
 import { freePort } from '@clarateach/server/testing/free-port';
 import type { SeatRuntime } from './up.ts';
 
@@ -21,15 +23,29 @@ export interface AgentProcess {
   /** Asks it to end; gives the exit code. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
-  /** Removes what is kept on purpose. */
-  remove(): Promise<void>;
+  /** What it holds, of any installation. */
+  held(): Promise<readonly Vm[]>;
+  /** Ends its seats and it, and removes what is kept on purpose. */
+  end(): Promise<void>;
   call(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
 
-export async function newAgent(
-  env: Readonly<Record<string, string>>,
-  runtime: SeatRuntime = 'local',
-): Promise<AgentProcess> {
+export interface AgentOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** How this machine reaches it; its loopback when left out. */
+  readonly host?: string;
+  /** A command that runs the one given to it elsewhere, such as in a network namespace. */
+  readonly within?: readonly string[];
+  /** What its seats run in; `local` when left out. */
+  readonly runtime?: SeatRuntime;
+}
+
+export async function newAgent({
+  env = {},
+  host = '127.0.0.1',
+  within = [],
+  runtime = 'local',
+}: AgentOptions = {}): Promise<AgentProcess> {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-e2e-agent-'));
   const port = await freePort();
   const lines: string[] = [];
@@ -44,20 +60,27 @@ export async function newAgent(
     return code;
   };
 
-  return {
+  const call = (method: string, path: string, headers: Readonly<Record<string, string>> = {}) =>
+    fetch(`http://${host}:${port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${AGENT_TOKEN}`, ...headers },
+    });
+
+  const agent: AgentProcess = {
     port,
     data,
     lines,
     async start(more = {}) {
-      const child = spawn(
-        process.execPath,
-        ['apps/cli/src/main.ts', 'agent', '--port', String(port), '--data', data, '--runtime', runtime],
-        {
-          cwd: ROOT,
-          env: { ...process.env, AGENT_TOKEN, ...env, ...more },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
-      );
+      const [program = '', ...args] = [
+        ...within,
+        ...[process.execPath, 'apps/cli/src/main.ts', 'agent'],
+        ...['--port', String(port), '--data', data, '--runtime', runtime],
+      ];
+      const child = spawn(program, args, {
+        cwd: ROOT,
+        env: { ...process.env, AGENT_TOKEN, ...env, ...more },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       process_ = child;
       ended = once(child, 'exit') as Promise<[number | null]>;
       const ready = Promise.withResolvers<void>();
@@ -80,11 +103,16 @@ export async function newAgent(
     async kill() {
       await end('SIGKILL');
     },
-    remove: () => rm(data, { recursive: true, force: true }),
-    call: (method, path, headers = {}) =>
-      fetch(`http://127.0.0.1:${port}${path}`, {
-        method,
-        headers: { authorization: `Bearer ${AGENT_TOKEN}`, ...headers },
-      }),
+    call,
+    held: async () => ((await (await call('GET', '/vms')).json()) as { vms: Vm[] }).vms,
+    async end() {
+      if (process_) {
+        // Seats outlive their agent, also those of a test that failed.
+        for (const vm of await agent.held()) await call('DELETE', `/vms/${vm.workshop_id}/${vm.seat_id}`);
+        assert.equal(await agent.stop(), 0);
+      }
+      await rm(data, { recursive: true, force: true });
+    },
   };
+  return agent;
 }

@@ -17,7 +17,7 @@ const END_MS = 60_000;
 const GRACE_MS = 3_000;
 /** Settings of whoever runs the tests are not for the servers of the tests. */
 const SETTINGS =
-  /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY)$/;
+  /^(PORT|HOST|PUBLIC_URL|DATA_DIR|DATABASE_URL|WORKSPACE_TOKEN_SECRET|CORS_ORIGINS|RUNTIME|TRUST_PROXY|SMTP_URL|MAIL_FROM|SIGN_UP|SIGN_UP_DOMAINS|OIDC_\w+)$/;
 
 export type SeatRuntime = 'local' | 'docker' | 'firecracker';
 export type Settings = Readonly<Record<string, string>>;
@@ -71,6 +71,10 @@ export async function newInstallation(
     readonly databaseUrl?: string;
     /** A directory to use, and to leave where it is. */
     readonly data?: string;
+    /** A command that runs the server elsewhere, such as in a network namespace. */
+    readonly within?: readonly string[];
+    /** Where this machine reaches it, when that is not its loopback. */
+    readonly host?: string;
   } = {},
 ): Promise<Installation> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'clarateach-e2e-')));
@@ -81,13 +85,17 @@ export async function newInstallation(
   const installation: Installation = {
     data,
     port,
-    url: `http://localhost:${port}`,
+    url: `http://${options.host ?? 'localhost'}:${port}`,
     launch({ args = [], env = {} } = {}) {
-      const started = launch(['up', '--port', String(port), '--data', data, '--runtime', runtime, ...args], {
-        ...(runtime === 'firecracker' ? { IMAGES_DIR: IMAGES } : {}),
-        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
-        ...env,
-      });
+      const started = launch(
+        ['up', '--port', String(port), '--data', data, '--runtime', runtime, ...args],
+        {
+          ...(runtime === 'firecracker' ? { IMAGES_DIR: IMAGES } : {}),
+          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+          ...env,
+        },
+        options.within,
+      );
       launched.push(started);
       return started;
     },
@@ -133,9 +141,14 @@ export async function runToEnd(
 }
 
 /** Starts the command line as a process of its own. */
-export function launch(args: readonly string[], env: Settings = {}): Launched {
+export function launch(
+  args: readonly string[],
+  env: Settings = {},
+  within: readonly string[] = [],
+): Launched {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
-  const child: ChildProcess = spawn(process.execPath, ['apps/cli/src/main.ts', ...args], {
+  const [program = '', ...rest] = [...within, process.execPath, 'apps/cli/src/main.ts', ...args];
+  const child: ChildProcess = spawn(program, rest, {
     cwd: ROOT,
     env: { ...inherited, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -38,7 +38,14 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'runtimes', claims: runtimes, concurrency: 1, timeoutMinutes: 8 },
   { name: 'command-line', claims: under('apps/cli'), concurrency: 1, timeoutMinutes: 6 },
-  { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 35 },
+  {
+    name: 'workers',
+    claims: (file) => /^e2e\/(workers?|partitions|placement)[.-]/.test(file),
+    concurrency: 1,
+    timeoutMinutes: 12,
+  },
+  { name: 'hostile-room', claims: under('e2e/hostile'), concurrency: 1, timeoutMinutes: 10 },
+  { name: 'end-to-end', claims: under('e2e', 'bench'), concurrency: 1, timeoutMinutes: 25 },
 ];
 
 /** Every test file whose path holds one of the patterns, by group, in the order to run them. */

@@ -17,10 +17,14 @@ import { engineAnswers, type OwnedEngine, startEngine } from './docker-engine.ts
 
 const ENGINE: SystemProgram = { program: 'dockerd', package: 'docker.io' };
 const BROWSER: SystemProgram = { program: 'chromium', package: 'chromium' };
+/** Makes root disks for a user who is not root. */
+const FAKEROOT: SystemProgram = { program: 'fakeroot', package: 'fakeroot' };
 /** What benchmarks run beside. */
 const PEERS: readonly SystemProgram[] = [
   { program: 'nginx', package: 'nginx-light' },
   { program: 'haproxy', package: 'haproxy' },
+  { program: 'caddy', package: 'caddy' },
+  { program: 'wrk', package: 'wrk' },
 ];
 /** Things that a test of the running system needs; units do without. */
 const NEEDS_MACHINE =
@@ -60,6 +64,7 @@ export async function prepareMachine(options: Options): Promise<Machine> {
     ...IMAGE_BASE_PROGRAMS,
     ...MICROVM_PROGRAMS,
     BROWSER,
+    FAKEROOT,
     ...PEERS,
     ...(answered ? [] : [ENGINE]),
   ];

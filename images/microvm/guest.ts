@@ -30,8 +30,21 @@ export interface GuestOptions {
   readonly onProgress: (line: string) => void;
 }
 
+/** The kernel that guests run, and the package that it is from. */
+export interface GuestKernel {
+  readonly version: string;
+  readonly debian: {
+    readonly package: string;
+    readonly version: string;
+    /** `signed`: apt has checked Debian's signature. `given`: somebody's own file. */
+    readonly trust: 'signed' | 'given';
+    readonly sha256: string;
+  };
+}
+
 interface Manifest {
   readonly kernel: string;
+  readonly debian: GuestKernel['debian'];
   readonly inputs: string;
   readonly vmlinux: string;
   readonly initrd: string;
@@ -41,7 +54,8 @@ interface Manifest {
 export async function prepareGuest(options: GuestOptions): Promise<boolean> {
   const { imagesDirectory, onProgress } = options;
   const inputs = await inputsHash();
-  if (options.kernelPackage === undefined && (await isWhole(imagesDirectory, inputs))) return false;
+  const given = options.kernelPackage === undefined ? undefined : await sumOf(options.kernelPackage);
+  if (await isWhole(imagesDirectory, inputs, given)) return false;
   await mkdir(imagesDirectory, { recursive: true });
   const work = await mkdtemp(join(tmpdir(), 'clarateach-kernel-'));
   try {
@@ -56,6 +70,7 @@ export async function prepareGuest(options: GuestOptions): Promise<boolean> {
     await replace(join(imagesDirectory, 'initrd.cpio'), initrd);
     const manifest: Manifest = {
       kernel: basename(version).replace('vmlinuz-', ''),
+      debian: await packageOf(file, options),
       inputs,
       vmlinux: sha256(kernel),
       initrd: sha256(initrd),
@@ -68,19 +83,39 @@ export async function prepareGuest(options: GuestOptions): Promise<boolean> {
   }
 }
 
-/** Takes away what {@link prepareGuest} made. */
-export async function removeGuest(imagesDirectory: string): Promise<void> {
+/** What {@link prepareGuest} has made last. */
+export async function guestKernel(imagesDirectory: string): Promise<GuestKernel> {
+  const { kernel, debian } = JSON.parse(await readFile(join(imagesDirectory, MANIFEST), 'utf8')) as Manifest;
+  return { version: kernel, debian };
+}
+
+/** Takes away what {@link prepareGuest} made; false when there was nothing. */
+export async function removeGuest(imagesDirectory: string): Promise<boolean> {
+  const there = await readFile(join(imagesDirectory, MANIFEST)).then(
+    () => true,
+    () => false,
+  );
   // Saved guests are of this kernel.
   for (const name of ['vmlinux', 'initrd.cpio', MANIFEST, 'saved-guests']) {
     await rm(join(imagesDirectory, name), { recursive: true, force: true });
   }
+  return there;
 }
 
-async function isWhole(directory: string, inputs: string): Promise<boolean> {
+async function sumOf(file: string): Promise<string> {
+  const content = await readFile(file).catch((cause: unknown) => {
+    throw new ImageBuildError(`The kernel package ${file} cannot be read.`, { cause });
+  });
+  return sha256(content);
+}
+
+/** `given` is the checksum of the package that the kernel is to be from; undefined for any. */
+async function isWhole(directory: string, inputs: string, given: string | undefined): Promise<boolean> {
   try {
     const manifest = JSON.parse(await readFile(join(directory, MANIFEST), 'utf8')) as Manifest;
     return (
       manifest.inputs === inputs &&
+      (given ?? manifest.debian.sha256) === manifest.debian.sha256 &&
       manifest.vmlinux === sha256(await readFile(join(directory, 'vmlinux'))) &&
       manifest.initrd === sha256(await readFile(join(directory, 'initrd.cpio')))
     );
@@ -108,6 +143,19 @@ async function download(work: string, options: GuestOptions): Promise<string> {
   options.onProgress(`Fetching the Debian package ${name}`);
   await command('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', name], options, work);
   return join(work, await onlyMatch(work, '*.deb'));
+}
+
+async function packageOf(file: string, options: GuestOptions): Promise<GuestKernel['debian']> {
+  const fields: string[] = [];
+  const read = { ...options, onProgress: (line: string) => void fields.push(line) };
+  await command('dpkg-deb', ['-f', file, 'Package', 'Version'], read);
+  const field = (name: string) => fields.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+  return {
+    package: field('Package') ?? basename(file),
+    version: field('Version') ?? 'of no known version',
+    trust: options.kernelPackage === undefined ? 'signed' : 'given',
+    sha256: sha256(await readFile(file)),
+  };
 }
 
 async function initramfs(tree: string, options: GuestOptions): Promise<Buffer> {

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { WorkshopId } from '@clarateach/contract/ids';
+import type { ConfigError } from '@clarateach/contract/settings';
 import { ProviderError } from '@clarateach/seats/provider';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { remoteAgent, remoteProvider } from '@clarateach/seats/providers/remote';
-import { type AgentConfigError, readAgentConfig } from './config.ts';
+import { readAgentConfig } from './config.ts';
 import { createAgent } from './main.ts';
 import { savedJson } from './saved-json.ts';
 import { KEYS_GOOD_FOR_MS, openServerKeys, savedKeys } from './server-keys.ts';
@@ -34,7 +35,7 @@ describe('the settings of the agent', () => {
           AGENT_TOKEN: 'geheim',
           SERVER_URL: 'a/b',
         }),
-      (error: AgentConfigError) => {
+      (error: ConfigError) => {
         assert.deepEqual(
           error.problems.map((problem) => problem.split(' ')[0]),
           ['PORT', 'AGENT_TOKEN', 'CAPACITY', 'RUNTIME', 'SERVER_URL'],
@@ -74,6 +75,7 @@ describe('an agent', () => {
         state: 'running',
         holder: null,
         holder_revision: null,
+        installation: null,
       },
     ]);
     const health = (await (await fetch(`http://127.0.0.1:${agent.port}/health`)).json()) as Record<
@@ -114,6 +116,10 @@ describe('an agent', () => {
         () => agent.call('PUT', `/vms/${WORKSHOP}/1/holder`, { odehash: null, revision: 1 }),
       ],
       [404, 'not_found', () => agent.call('GET', '/nothing')],
+      [405, 'method_not_allowed', () => agent.call('PUT', '/vms')],
+      [405, 'method_not_allowed', () => agent.call('POST', '/health')],
+      [405, 'method_not_allowed', () => agent.call('POST', `/vms/${WORKSHOP}/1`)],
+      [413, 'too_large', () => agent.call('POST', '/vms', { env: 'x'.repeat(2 * 1024 * 1024) })],
     ];
     for (const [status, code, ask] of refusals) {
       const response = await ask();

@@ -2,13 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   AGENT_API_VERSION,
   AGENT_CHANGE_HEADER,
+  AGENT_DRAIN_PATH,
   AGENT_VERSION_HEADER,
   type AgentHealth,
   type AgentInfo,
   holderRequest,
+  type RevocationsRequest,
+  revocationsRequest,
   vmRequest,
 } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
+import { type Caller, callerOf, mayTouch } from './callers.ts';
 import type { Guard } from './credentials.ts';
 import { AgentError } from './errors.ts';
 import { type Answer, readJson, send, sendError } from './http.ts';
@@ -21,8 +25,11 @@ export interface ApiDeps {
   readonly seats: AgentSeats;
   readonly guard: Guard;
   readonly health: () => AgentHealth;
+  /** Whether new seats are taken from now on; resolves when a restart would know it too. */
+  readonly setDraining: (draining: boolean) => Promise<void>;
   /** What `/info` says besides the health and the seats. */
-  readonly info: () => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly info: (installation: string | undefined) => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
+  readonly revoke: (request: RevocationsRequest, installation: string | undefined) => Promise<void>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly onFailure: (error: AgentError, requestId: string) => void;
 }
@@ -49,9 +56,12 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     if (changes.size > REMEMBERED_CHANGES && oldest !== undefined) changes.delete(oldest);
   };
 
-  const create = async (request: IncomingMessage, signal: AbortSignal): Promise<Answer> => {
+  const create = async (request: IncomingMessage, caller: Caller, signal: AbortSignal): Promise<Answer> => {
     const { workshop_id, seat_id, image, env, limits } = vmRequest.parse(await readJson(request));
     const id = { workshop: workshop_id, seat: seat_id };
+    if (!mayTouch(caller, seats.ownerOf(id))) {
+      throw new AgentError('rejected', `${seatName(id)} belongs to another installation on this worker.`);
+    }
     checkOrder(request, id);
     const isNew = await seats.ensure(
       {
@@ -65,6 +75,7 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
           openFiles: limits.open_files,
         },
       },
+      caller.kind === 'server' ? caller.installation : null,
       signal,
     );
     return { status: isNew ? 201 : 200, body: await seats.look(id, signal) };
@@ -72,11 +83,16 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
 
   const ofSeat = async (
     request: IncomingMessage,
-    id: SeatId,
-    verb: string | undefined,
+    { id, verb = '', isForeign }: { id: SeatId; verb: string | undefined; isForeign: boolean },
     signal: AbortSignal,
   ): Promise<Answer> => {
-    switch (`${request.method} ${verb ?? ''}`) {
+    const call = `${request.method} ${verb}`;
+    if (isForeign) {
+      // To its caller the seat is absent, and an absent seat is already stopped and destroyed.
+      if (call === 'DELETE ' || call === 'POST stop') return { status: 204 };
+      throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
+    }
+    switch (call) {
       case 'GET ': {
         const vm = await seats.look(id, signal);
         if (!vm) throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
@@ -96,7 +112,7 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
         throw new AgentError('not_found', `This worker has nothing of ${seatName(id)}.`);
       }
       default:
-        throw nothingHere();
+        throw otherMethod(SEAT_VERBS[verb ?? '']);
     }
   };
 
@@ -112,22 +128,37 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
       const { type, text } = await deps.metrics();
       return { status: 200, body: text, type };
     }
+    if (url.pathname === '/health' || url.pathname === '/metrics') throw otherMethod(['GET']);
     deps.guard(request);
     checkVersion(request);
+    const caller = callerOf(request);
+    const installation = (caller.kind === 'server' ? caller.installation : null) ?? undefined;
+    const listed = async () =>
+      (await seats.list(signal)).filter(({ installation }) => mayTouch(caller, installation));
     if (plain === 'GET /info') {
-      const vms = [...(await seats.list(signal))];
-      return { status: 200, body: { ...deps.health(), ...deps.info(), vms } };
+      const vms = await listed();
+      return { status: 200, body: { ...deps.health(), ...deps.info(installation), vms } };
     }
+    if (plain === `PUT ${AGENT_DRAIN_PATH}` || plain === `DELETE ${AGENT_DRAIN_PATH}`) {
+      await deps.setDraining(request.method === 'PUT');
+      return { status: 200, body: deps.health() };
+    }
+    if (plain === 'PUT /revocations') {
+      await deps.revoke(revocationsRequest.parse(await readJson(request)), installation);
+      return { status: 204 };
+    }
+    if (url.pathname === '/info') throw otherMethod(['GET']);
     if (first !== 'vms' || rest.length > 0) throw nothingHere();
     if (workshop === undefined) {
-      if (request.method === 'POST') return create(request, signal);
-      if (request.method !== 'GET') throw nothingHere();
+      if (request.method === 'POST') return create(request, caller, signal);
+      if (request.method !== 'GET') throw otherMethod(['GET', 'POST']);
       const only = url.searchParams.get('workshop_id');
-      const vms = (await seats.list(signal)).filter((vm) => only === null || vm.workshop_id === only);
+      const vms = (await listed()).filter((vm) => only === null || vm.workshop_id === only);
       return { status: 200, body: { vms } };
     }
     const id = seatOf(workshop, seat);
-    return ofSeat(request, id, verb, signal);
+    const isForeign = !mayTouch(caller, seats.ownerOf(id));
+    return ofSeat(request, { id, verb, isForeign }, signal);
   };
 
   return (request, response) => {
@@ -162,6 +193,20 @@ export function seatOf(workshop: string, seat: string | undefined): SeatId {
   const id = workshopId.safeParse(workshop);
   if (!number.success || !id.success || String(number.data) !== seat) throw nothingHere();
   return { workshop: id.data, seat: number.data };
+}
+
+/** What each path below a seat answers. */
+const SEAT_VERBS: Readonly<Record<string, readonly string[]>> = {
+  '': ['GET', 'DELETE'],
+  stop: ['POST'],
+  holder: ['PUT'],
+};
+
+function otherMethod(methods: readonly string[] | undefined): AgentError {
+  if (methods === undefined) return nothingHere();
+  return new AgentError('method_not_allowed', `This address answers ${methods.join(' and ')} only.`, {
+    allow: methods.join(', '),
+  });
 }
 
 function nothingHere(): AgentError {

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
+import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
 
 const RUNTIMES = ['auto', 'docker', 'local', 'firecracker'] as const;
@@ -24,39 +26,19 @@ export interface AgentConfig {
   readonly publicUrl: string | undefined;
   /** Further origins whose pages may use the seats. */
   readonly corsOrigins: readonly string[];
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
-export class AgentConfigError extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'AgentConfigError';
-    this.problems = problems;
-  }
+  /** Connections that one network address may hold; 0: any number. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
 }
 
 /**
  * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
- * `SERVER_URL`, `PUBLIC_URL` and `CORS_ORIGINS`. An empty value counts as none. Throws an
- * {@link AgentConfigError} that names all that is wrong.
+ * `SERVER_URL`, `PUBLIC_URL`, `CORS_ORIGINS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`. An empty value counts as none. Throws an
+ * `ConfigError` that names all that is wrong.
  */
 export function readAgentConfig(env: Environment, workingDirectory: string = process.cwd()): AgentConfig {
-  const problems: string[] = [];
-  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
-    const value = env[name]?.trim();
-    if (value === undefined || value === '') return fallback;
-    try {
-      return parse(value);
-    } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`);
-      return fallback;
-    }
-  }
-
+  const { read, problem, isWrong, check } = settingsReader(env);
   const config: AgentConfig = {
     host: read('HOST', '127.0.0.1', host),
     port: read('PORT', DEFAULT_AGENT_PORT, (value) =>
@@ -78,17 +60,19 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
         .filter((each) => each !== '')
         .map(origin),
     ),
+    connectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', 2_000, (value) =>
+      wholeNumber(value, { least: 0, most: 1_000_000, what: 'how many connections may be open, or 0' }),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, (value) =>
+      wholeNumber(value, { least: 16, most: 1_000_000, what: 'how many connections may be open' }),
+    ),
   };
-  if (
-    config.token === undefined &&
-    !problems.some((problem) => problem.startsWith('AGENT_TOKEN')) &&
-    !isLoopback(config.host)
-  ) {
-    problems.push(
+  if (config.token === undefined && !isWrong('AGENT_TOKEN') && !isLoopback(config.host)) {
+    problem(
       `AGENT_TOKEN is missing, and HOST is ${config.host}: without a token the agent starts only on 127.0.0.1. Make one with: openssl rand -hex 32`,
     );
   }
-  if (problems.length > 0) throw new AgentConfigError(problems);
+  check();
   return config;
 }
 

@@ -5,11 +5,14 @@ import { ZodError } from 'zod';
 /** An error that the caller of the agent API can act on. */
 export class AgentError extends Error {
   readonly code: AgentErrorCode;
+  /** For `method_not_allowed`: the methods that there are. */
+  readonly allow: string | undefined;
 
-  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: AgentErrorCode, message: string, options: ErrorOptions & { allow?: string } = {}) {
     super(message, options);
     this.name = 'AgentError';
     this.code = code;
+    this.allow = options.allow;
   }
 
   get status(): number {

@@ -16,7 +16,8 @@ export interface Answer {
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  // Left early, the request must live on: its connection carries the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
     if (size > BODY_LIMIT_BYTES) throw new Failure('too_large', 'The request is larger than 1 MiB.');
     chunks.push(chunk as Buffer);
@@ -35,6 +36,7 @@ export function send(response: ServerResponse, { status, body, type }: Answer): 
     [AGENT_VERSION_HEADER]: String(AGENT_API_VERSION),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     ...(body === undefined
       ? {}
       : {
@@ -57,6 +59,7 @@ export function sendError(
   const error = asAgentError(thrown);
   const requestId = randomUUID();
   if (error.code === 'capacity') response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+  if (error.allow !== undefined) response.setHeader('allow', error.allow);
   if (error.code === 'unauthenticated') response.setHeader('www-authenticate', 'Bearer');
   send(response, errorOf(error, requestId));
   return { error, requestId };

@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { AGENT_API_VERSION, AGENT_GATEWAY_PATH, type AgentHealth } from '@clarateach/contract/agent-api';
+import { limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { z } from 'zod';
 import { createApi } from './api.ts';
 import { type AgentConfig, isLoopback } from './config.ts';
 import { createConnections, refuse } from './connect.ts';
@@ -15,6 +17,8 @@ import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
 import { createMetrics } from './metrics.ts';
+import { openOwners, savedOwners } from './owners.ts';
+import { openRevocations, savedRevocations } from './revocations.ts';
 import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
 import { openAgentSeats } from './seats.ts';
@@ -22,8 +26,6 @@ import { openServerKeys, savedKeys } from './server-keys.ts';
 
 /** Calls under way at the end get so long to finish. */
 const DRAIN_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
-const KEEP_ALIVE_MS = 65_000;
 const PROXY_PATH = /^\/proxy\/(ws-[a-z0-9]{8})\/([1-9]\d{0,2})(?=\/)/;
 
 /** One line of the log: what happened, and facts that hold no secret. */
@@ -67,10 +69,10 @@ export async function createAgent(
 
   const directory = starting.adopt(takeAgentDirectory(config.dataDirectory), (each) => each.release());
   const server = createServer({
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...SERVER_LIMITS,
     shouldUpgradeCallback: ({ headers }) => /^(websocket|tcp)$/i.test(headers.upgrade ?? ''),
   });
+  limitClients(server, config);
   server.listen({ host: config.host, port: config.port });
   try {
     await once(server, 'listening');
@@ -78,6 +80,7 @@ export async function createAgent(
     throw new Error(whyNot(cause as NodeJS.ErrnoException, config), { cause });
   }
   starting.defer(() => {
+    server.close();
     server.closeAllConnections();
   });
   const { port } = server.address() as { port: number };
@@ -98,8 +101,24 @@ export async function createAgent(
           (each) => each.close(),
         );
   const holders = await openHolders(savedJson(join(directory.path, 'holders.json'), savedHolders));
+  const drain = savedJson(join(directory.path, 'drain.json'), savedDrain);
+  const metrics = createMetrics();
+  const onEmpty = (): void => log('info', 'The worker is empty: no seat is left, and it takes no new ones.');
+  const revocations = await openRevocations({
+    saved: savedJson(join(directory.path, 'revocations.json'), savedRevocations),
+    now,
+  });
   const seats = starting.adopt(
-    await openAgentSeats({ provider, capacity: config.capacity, holders, onError }),
+    await openAgentSeats({
+      provider,
+      capacity: config.capacity,
+      holders,
+      owners: await openOwners(savedJson(join(directory.path, 'owners.json'), savedOwners)),
+      draining: (await drain.read())?.draining ?? false,
+      onEnsured: metrics.ensured,
+      onEmpty,
+      onError,
+    }),
     (each) => each.close(),
   );
 
@@ -110,6 +129,7 @@ export async function createAgent(
   const gateway = createGateway({
     routes: seats.routes,
     keys: keys?.publicKeys ?? NO_KEYS,
+    revocations: revocations.list,
     allowedOrigins: (origin) => origins.has(origin) || origin === publicUrl,
     ...(publicUrl === undefined || /^https?:\/\/[\d.:[\]]+$/.test(publicUrl)
       ? {}
@@ -121,6 +141,7 @@ export async function createAgent(
           },
         }),
     clock: now,
+    connectionsPerSeat: config.connectionsPerSeat,
     onEvent: (event) => {
       if (event.type === 'refused' && event.status >= 500) {
         log('warn', 'the gateway refused a request', { code: event.code, seat: event.id });
@@ -129,10 +150,9 @@ export async function createAgent(
   });
   const guard = agentGuard(config.token);
   const streams = createConnections({ routes: seats.routes, guard });
-  let draining = false;
   const version = ownVersion();
   const health = (): AgentHealth => ({
-    status: draining ? 'draining' : seats.healthy ? 'ok' : 'failing',
+    status: seats.draining ? 'draining' : seats.healthy ? 'ok' : 'failing',
     vm_count: seats.count,
     capacity: config.capacity,
     version,
@@ -143,19 +163,24 @@ export async function createAgent(
     seats,
     guard,
     health,
-    info: () => ({
+    async setDraining(draining) {
+      await drain.write({ draining });
+      if (seats.draining === draining) return;
+      seats.draining = draining;
+      log('info', draining ? 'Drained: no new seats are taken.' : 'New seats are taken again.', {
+        seats: seats.count,
+      });
+      if (draining && seats.count === 0) onEmpty();
+    },
+    info: (installation) => ({
       runtime: provider.info,
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
+      revocations: revocations.digest(installation),
       started_at: startedAt,
+      key_ids: [...(keys?.ids() ?? [])],
     }),
-    metrics: createMetrics({
-      seats: () => seats.count,
-      capacity: config.capacity,
-      healthy: () => seats.healthy,
-      gateway,
-      streams: () => streams.count,
-      keysAgeMs: () => keys?.ageMs(),
-    }),
+    revoke: revocations.take,
+    metrics: metrics.read,
     onFailure(error, requestId) {
       if (error.status < 500) return;
       log(error.code === 'internal' ? 'error' : 'warn', error.message, {
@@ -164,6 +189,16 @@ export async function createAgent(
         ...(error.code === 'internal' ? { cause: (error.cause as Error)?.stack ?? String(error.cause) } : {}),
       });
     },
+  });
+
+  metrics.watch({
+    seats: seats.states,
+    draining: () => seats.draining,
+    capacity: config.capacity,
+    healthy: () => seats.healthy,
+    gateway,
+    streams: () => streams.count,
+    keysAgeMs: () => keys?.ageMs(),
   });
 
   /** An agent that was there before its server has no keys yet, and its first learner must not pay for it. */
@@ -184,8 +219,7 @@ export async function createAgent(
     else refuse(socket, new AgentError('not_found', 'There is nothing at this address.'));
   });
   starting.defer(async () => {
-    draining = true;
-    seats.drain();
+    seats.draining = true;
     const closed = once(server, 'close');
     server.close();
     await gateway.close();
@@ -214,6 +248,8 @@ export async function createAgent(
   };
 }
 
+/** A worker that is being drained must not take seats after a restart. */
+const savedDrain = z.object({ draining: z.boolean() });
 const NO_KEYS: PublicKeys = { find: () => undefined };
 
 /** `/proxy/<workshop>/<seat>/…` is another name for what the gateway has below its own path. */

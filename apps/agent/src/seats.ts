@@ -4,6 +4,7 @@ import type { SeatRoute, SeatRoutes } from '@clarateach/gateway/ports';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '@clarateach/seats/provider';
 import { Slots, Turnstiles } from '@clarateach/seats/turnstile';
 import type { Holders } from './holders.ts';
+import type { Owners } from './owners.ts';
 
 /** How often each seat is looked at when nobody asks, so that routes are right while the server is away. */
 const WATCH_MS = 3_000;
@@ -18,8 +19,15 @@ export interface AgentSeats {
   readonly count: number;
   /** Whether the provider answered when it was last asked. */
   readonly healthy: boolean;
-  /** Gives whether the seat is new here. Throws `capacity` when the machine is full or is about to stop. */
-  ensure(spec: SeatSpec, signal: AbortSignal): Promise<boolean>;
+  /** Seats by what was last seen of them. */
+  states(): Readonly<Record<Vm['state'], number>>;
+  /** The installation whose seat it is; null for one without a label, and for one that is not here. */
+  ownerOf(id: SeatId): string | null;
+  /**
+   * Gives whether the seat is new here; labels it for the installation, if one is given and it has no label.
+   * Throws `capacity` when the machine is full or takes no new seats.
+   */
+  ensure(spec: SeatSpec, installation: string | null, signal: AbortSignal): Promise<boolean>;
   stop(id: SeatId, signal: AbortSignal): Promise<void>;
   destroy(id: SeatId, signal: AbortSignal): Promise<void>;
   /** Undefined for a seat of which nothing is here. */
@@ -27,8 +35,8 @@ export interface AgentSeats {
   list(signal: AbortSignal): Promise<readonly Vm[]>;
   /** False when there is no such seat. */
   setHolder(id: SeatId, holder: HolderRequest): Promise<boolean>;
-  /** From now on no new seat is taken. */
-  drain(): void;
+  /** Whether no new seat is taken from now on. */
+  draining: boolean;
   close(): Promise<void>;
 }
 
@@ -44,15 +52,21 @@ export async function openAgentSeats(deps: {
   readonly provider: SeatProvider;
   readonly capacity: number;
   readonly holders: Holders;
+  readonly owners: Owners;
+  readonly draining: boolean;
+  /** Called after each `ensure` that the provider was asked for. */
+  readonly onEnsured: (durationMs: number, outcome: 'ok' | 'failed') => void;
+  /** The last seat of a machine that takes no new ones is gone. */
+  readonly onEmpty: () => void;
   readonly onError: (error: unknown, id: SeatId | undefined) => void;
 }): Promise<AgentSeats> {
-  const { provider, capacity, holders, onError } = deps;
+  const { provider, capacity, holders, owners, onError } = deps;
   const held = new Map<string, Held>();
   const listeners = new Set<(id: SeatId) => void>();
   const turns = new Turnstiles();
   const looks = new Slots(LOOKS_AT_ONCE);
   const closing = new AbortController();
-  let draining = false;
+  let { draining } = deps;
   let healthy = true;
   let timer: NodeJS.Timeout | undefined;
   let watching: Promise<void> = Promise.resolve();
@@ -75,9 +89,12 @@ export async function openAgentSeats(deps: {
   };
 
   const forget = async (id: SeatId): Promise<void> => {
-    if (!held.delete(seatName(id))) return;
-    tell(id);
+    const had = held.delete(seatName(id));
+    if (had) tell(id);
     await holders.forget(id);
+    // Also of a seat that a crash kept from being made.
+    await owners.forget(id);
+    if (had && draining && held.size === 0 && !closing.signal.aborted) deps.onEmpty();
   };
 
   /** Brings what is held in line with what the provider has; seats under change are left to their change. */
@@ -141,10 +158,11 @@ export async function openAgentSeats(deps: {
       workshop_id: id.workshop,
       seat_id: id.seat,
       name: seatName(id),
-      state: seen.state === 'lost' ? 'absent' : seen.state,
+      state: stateOf(seen),
       ...(seen.state === 'exited' ? { code: seen.code, reason: seen.reason } : {}),
       holder: holder?.odehash ?? null,
       holder_revision: holder?.revision ?? null,
+      installation: owners.of(id),
     };
   };
 
@@ -217,14 +235,22 @@ export async function openAgentSeats(deps: {
       return healthy;
     },
 
-    async ensure(spec, signal) {
+    states() {
+      const counts: Record<Vm['state'], number> = { absent: 0, starting: 0, running: 0, exited: 0 };
+      for (const { seen } of held.values()) counts[stateOf(seen)]++;
+      return counts;
+    },
+
+    ownerOf: (id) => owners.of(id),
+
+    async ensure(spec, installation, signal) {
       let isNew = false;
       await change(spec.id, async () => {
         signal.throwIfAborted();
         const name = seatName(spec.id);
         isNew = !held.has(name);
         if (isNew && draining)
-          throw new ProviderError('capacity', 'The worker is about to stop and takes no new seats.');
+          throw new ProviderError('capacity', 'The worker is being drained and takes no new seats.');
         if (isNew && held.size >= capacity) {
           throw new ProviderError(
             'capacity',
@@ -232,9 +258,14 @@ export async function openAgentSeats(deps: {
           );
         }
         take(spec.id);
+        const began = performance.now();
         try {
+          // On disk before there is anything to be labelled, so that no crash leaves a seat to nobody.
+          if (installation !== null) await owners.label(spec.id, installation);
           await provider.ensure(spec, signal);
+          deps.onEnsured(performance.now() - began, 'ok');
         } catch (error) {
+          deps.onEnsured(performance.now() - began, 'failed');
           if (isNew && !(await holds(provider, spec.id))) await forget(spec.id);
           throw error;
         }
@@ -276,8 +307,11 @@ export async function openAgentSeats(deps: {
       return true;
     },
 
-    drain() {
-      draining = true;
+    get draining() {
+      return draining;
+    },
+    set draining(value) {
+      draining = value;
     },
 
     async close() {
@@ -286,6 +320,10 @@ export async function openAgentSeats(deps: {
       await watching;
     },
   };
+}
+
+function stateOf(seen: Observed): Vm['state'] {
+  return seen.state === 'lost' ? 'absent' : seen.state;
 }
 
 function endpointOf({ seen }: Held) {

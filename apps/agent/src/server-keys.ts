@@ -21,6 +21,8 @@ export interface ServerKeys {
   readonly publicKeys: PublicKeys;
   /** Whether there are any keys; a token that comes before the first is worth a {@link look}. */
   readonly known: boolean;
+  /** The names of the keys. */
+  ids(): readonly string[];
   /** Asks the server now; resolves in a few seconds, whatever comes of it. */
   look(): Promise<void>;
   /** Milliseconds since the server confirmed the keys; undefined before the first time. */
@@ -108,6 +110,7 @@ export async function openServerKeys(deps: {
     get known() {
       return keys.size > 0;
     },
+    ids: () => [...keys.keys()],
     look,
     ageMs: () => (confirmedAt === undefined ? undefined : now() - confirmedAt),
     async close() {

@@ -11,3 +11,9 @@ export function portNumber(text: string): number {
   if (port > 65535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
 }
+
+export function atLeastOne(text: string): number {
+  const number = wholeNumber(text);
+  if (number < 1) throw new InvalidArgumentError('It must be 1 or more.');
+  return number;
+}

@@ -1,8 +1,11 @@
 import { Command } from 'commander';
 import { agentCommand } from './commands/agent.ts';
+import { auditCommand } from './commands/audit.ts';
+import { dataCommand } from './commands/data.ts';
 import { dbCommand } from './commands/db.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
+import { keysCommand } from './commands/keys.ts';
 import { microvmCommand } from './commands/microvm.ts';
 import { rootfsCommand } from './commands/rootfs.ts';
 import { serverCommand } from './commands/server.ts';
@@ -11,6 +14,7 @@ import { testCommand } from './commands/test.ts';
 import { tokenCommand } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
+import { workersCommand } from './commands/workers.ts';
 import { workshopCommand } from './commands/workshop.ts';
 import { type Output, terminalOutput } from './output.ts';
 import { productVersion } from './version.ts';
@@ -25,9 +29,13 @@ export function createProgram(output: Output): Command {
     .addCommand(upCommand(output))
     .addCommand(serverCommand(output))
     .addCommand(agentCommand(output))
+    .addCommand(workersCommand(output))
     .addCommand(workshopCommand(output))
     .addCommand(tokenCommand(output))
     .addCommand(signInLinkCommand(output))
+    .addCommand(keysCommand(output))
+    .addCommand(auditCommand(output))
+    .addCommand(dataCommand(output))
     .addCommand(dbCommand(output))
     .addCommand(imageCommand(output))
     .addCommand(rootfsCommand(output))

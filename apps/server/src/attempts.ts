@@ -24,8 +24,10 @@ export function createAttempts(options: {
   readonly burst: number;
   readonly perMinute: number;
   readonly now: () => number;
+  /** What a refusal begins with. */
+  readonly refusal?: string;
 }): Attempts {
-  const { burst, perMinute, now } = options;
+  const { burst, perMinute, now, refusal = 'Too many wrong tries.' } = options;
   /** Failures under way together can overfill a bucket; they are paid for, within reason. */
   const fullest = burst + perMinute * 5;
   const perMs = perMinute / 60_000;
@@ -53,7 +55,7 @@ export function createAttempts(options: {
       const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
       throw new PublicError(
         'too_many_attempts',
-        `Too many wrong tries. Wait ${retryAfterSeconds === 1 ? 'a second' : `${retryAfterSeconds} seconds`}, then try again.`,
+        `${refusal} Wait ${retryAfterSeconds === 1 ? 'a second' : `${retryAfterSeconds} seconds`}, then try again.`,
         { retryAfterSeconds },
       );
     },

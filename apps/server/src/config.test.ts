@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError } from '@clarateach/contract/settings';
+import { readConfig } from './config.ts';
 
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
@@ -15,6 +16,9 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 describe('the settings', () => {
   it('need none: a laptop gets SQLite, a secret of its own and loopback', () => {
     assert.deepEqual(readConfig({}, '/srv'), {
+      connectionsPerAddress: 2000,
+      connectionsPerSeat: 256,
+      seatDiskMiB: undefined,
       host: '127.0.0.1',
       port: 8080,
       publicUrl: undefined,
@@ -23,11 +27,18 @@ describe('the settings', () => {
       secret: { kind: 'file', path: '/srv/secret.key' },
       corsOrigins: [],
       runtime: { kind: 'auto' },
-      microvm: { imagesDirectory: '/var/lib/clarateach/images', bridge: undefined, warmSeats: 0 },
+      microvm: {
+        imagesDirectory: '/var/lib/clarateach/images',
+        bridge: undefined,
+        socketDirectory: '/tmp/clarateach',
+        warmSeats: 0,
+      },
       logLevel: 'info',
       trustProxy: false,
       workers: [],
+      auditDays: 365,
       moveAfterMs: 60_000,
+      accounts: { mail: undefined, printMail: true, signUp: { kind: 'closed' }, provider: undefined },
     });
   });
 
@@ -50,11 +61,12 @@ describe('the settings', () => {
     assert.equal(config.publicUrl, 'https://teach.example.org');
     assert.equal(config.dataDirectory, '/srv/data');
     assert.equal(config.database.kind, 'postgresql');
-    assert.deepEqual(config.secret, { kind: 'given', secret: 'x'.repeat(32) });
+    assert.deepEqual(config.secret, { kind: 'given', secrets: ['x'.repeat(32)] });
     assert.deepEqual(config.corsOrigins, ['https://a.example.org', 'http://localhost:5173']);
     assert.deepEqual(config.runtime, { kind: 'fixed', name: 'docker' });
     assert.equal(config.logLevel, 'warn');
     assert.deepEqual(config.trustProxy, ['10.0.0.0/8', '::1']);
+    assert.equal(config.connectionsPerAddress, 0);
     assert.equal(readConfig({ PORT: ' ' }, '/srv').port, 8080);
   });
 
@@ -85,6 +97,7 @@ describe('the settings', () => {
     assert.deepEqual(
       problems.map((line) => line.split(' ')[0]),
       [
+        'TRUST_PROXY',
         'PORT',
         'HOST',
         'PUBLIC_URL',
@@ -93,7 +106,6 @@ describe('the settings', () => {
         'CORS_ORIGINS',
         'RUNTIME',
         'LOG_LEVEL',
-        'TRUST_PROXY',
       ],
     );
     for (const line of problems) assert.doesNotMatch(line, /\n/);
@@ -131,5 +143,44 @@ describe('the settings', () => {
     assert.match(problemsOf({ WARM_SEATS: 'many' })[0] ?? '', /WARM_SEATS is "many"/);
     assert.equal(readConfig({ WARM_SEATS: '3' }, '/srv').microvm.warmSeats, 3);
     assert.equal(readConfig({ IMAGES_DIR: 'images' }, '/srv').microvm.imagesDirectory, '/srv/images');
+  });
+
+  it('of mail and of an identity provider are given whole or not at all, and never repeat a password', () => {
+    const { accounts } = readConfig({
+      PUBLIC_URL: 'https://teach.example.org',
+      SMTP_URL: 'smtp://clara:p%40ss@mail.example.org:587',
+      MAIL_FROM: 'ClaraTeach <noreply@example.org>',
+      SIGN_UP: 'open',
+      SIGN_UP_DOMAINS: 'Example.org, @school.edu',
+      OIDC_ISSUER: 'https://accounts.google.com',
+      OIDC_CLIENT_ID: 'id',
+      OIDC_CLIENT_SECRET: 'secret',
+    });
+    assert.equal(accounts.mail?.from, 'ClaraTeach <noreply@example.org>');
+    assert.deepEqual(accounts.signUp, { kind: 'open', domains: ['example.org', 'school.edu'] });
+    assert.equal(accounts.provider?.name, 'accounts.google.com');
+    assert.equal(accounts.printMail, false);
+
+    const named = (env: Record<string, string>) => {
+      try {
+        readConfig({ PUBLIC_URL: 'https://teach.example.org', ...env });
+      } catch (error) {
+        const { problems } = error as ConfigError;
+        assert.ok(!problems.join().includes('hunter2'), problems.join());
+        return problems.map((problem) => problem.split(' ', 1)[0]);
+      }
+      return [];
+    };
+    assert.deepEqual(named({ SMTP_URL: 'mail:hunter2' }), ['SMTP_URL']);
+    assert.deepEqual(named({ SMTP_URL: 'smtp://me:hunter2@mail.example.org' }), ['MAIL_FROM']);
+    assert.deepEqual(named({ MAIL_FROM: 'somebody' }), ['MAIL_FROM']);
+    assert.deepEqual(named({ OIDC_CLIENT_SECRET: 'hunter2' }), ['OIDC_ISSUER,']);
+    assert.deepEqual(
+      named({ OIDC_ISSUER: 'http://id.example.org', OIDC_CLIENT_ID: 'x', OIDC_CLIENT_SECRET: 'x' }),
+      ['OIDC_ISSUER', 'OIDC_ISSUER,'],
+    );
+    assert.deepEqual(named({ SIGN_UP: 'perhaps' }), ['SIGN_UP']);
+    assert.deepEqual(named({ SIGN_UP: 'open' }), ['SIGN_UP']);
+    assert.deepEqual(named({ SIGN_UP_DOMAINS: 'example' }), ['SIGN_UP_DOMAINS']);
   });
 });

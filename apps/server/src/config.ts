@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+import { type Environment, settingsReader } from '@clarateach/contract/settings';
+import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
+import { type AccountSettings, readAccountSettings } from './people/settings.ts';
 import { parseWorkerAgents, type WorkerAgent } from './workers/worker-agents.ts';
 
 export type DatabaseLocation =
@@ -12,9 +15,9 @@ export type RuntimeChoice =
   /** Docker where an engine works, else local. */
   { readonly kind: 'auto' } | { readonly kind: 'fixed'; readonly name: RuntimeName };
 
-/** Of the `firecracker` runtime. */
-export type SecretSource =
-  | { readonly kind: 'given'; readonly secret: string }
+export type SecretLocation =
+  /** The newest first; the others only open what they sealed. */
+  | { readonly kind: 'given'; readonly secrets: readonly string[] }
   /** Made at the first start, readable by its owner alone. */
   | { readonly kind: 'file'; readonly path: string };
 
@@ -30,7 +33,7 @@ export interface Config {
   readonly publicUrl: string | undefined;
   readonly dataDirectory: string;
   readonly database: DatabaseLocation;
-  readonly secret: SecretSource;
+  readonly secret: SecretLocation;
   /** Further origins whose pages may use the API and the seats. */
   readonly corsOrigins: readonly string[];
   readonly runtime: RuntimeChoice;
@@ -40,43 +43,34 @@ export interface Config {
   readonly trustProxy: boolean | number | readonly string[];
   /** Machines that run the seats instead of this one; none: this one runs them. */
   readonly workers: readonly WorkerAgent[];
+  /** How long lines of the audit log are kept. */
+  readonly auditDays: number;
   /** How long a worker may be silent before its seats are brought up on others. */
   readonly moveAfterMs: number;
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One line for each setting that is wrong: its name, what is wrong, and what to do. */
-export class ConfigError extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'ConfigError';
-    this.problems = problems;
-  }
+  /** How people get accounts and sign in, and mail. */
+  readonly accounts: AccountSettings;
+  /** Connections that one network address may hold; 0: any number, which is so behind a trusted proxy. */
+  readonly connectionsPerAddress: number;
+  /** Requests under way and WebSockets that one seat may have. */
+  readonly connectionsPerSeat: number;
+  /** What a docker seat may keep in /workspace; undefined: as much as fits. */
+  readonly seatDiskMiB: number | undefined;
 }
 
 /**
  * The settings of the server, checked. `PORT`, `HOST`, `PUBLIC_URL`, `DATA_DIR`, `DATABASE_URL`,
- * `WORKSPACE_TOKEN_SECRET`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `WARM_SEATS`, `LOG_LEVEL`, `TRUST_PROXY`,
- * `WORKER_AGENTS` and `WORKER_LOST_SECONDS`; others are left alone. An empty value counts as none. Throws a {@link ConfigError} that names all that is wrong.
+ * `WORKSPACE_TOKEN_SECRET`, `WORKSPACE_TOKEN_SECRET_OLD`, `AUDIT_DAYS`, `CORS_ORIGINS`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `SOCKET_DIR`, `WARM_SEATS`, `LOG_LEVEL`, `TRUST_PROXY`,
+ * `WORKER_AGENTS`, `WORKER_LOST_SECONDS`, `MAX_CONNECTIONS_PER_ADDRESS`,
+ * `MAX_CONNECTIONS_PER_SEAT`, `SEAT_DISK_GIB` and those of `people/settings.ts`; others are left alone. An empty value counts as none. Throws a `ConfigError` that names all that is wrong.
  */
 export function readConfig(env: Environment, workingDirectory: string = process.cwd()): Config {
-  const problems: string[] = [];
-  function read<T>(name: string, fallback: T, parse: (value: string) => T): T {
-    const value = env[name]?.trim();
-    if (value === undefined || value === '') return fallback;
-    try {
-      return parse(value);
-    } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`);
-      return fallback;
-    }
-  }
-
+  const { read, problem, check } = settingsReader(env);
+  const proxies = read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy);
   const dataDirectory = read('DATA_DIR', workingDirectory, (value) => resolve(workingDirectory, value));
-  const config: Config = {
+  const oldSecrets = read<readonly string[]>('WORKSPACE_TOKEN_SECRET_OLD', [], (value) =>
+    list(value).map(secret),
+  );
+  const settings: Omit<Config, 'accounts'> = {
     port: read('PORT', 8080, port),
     host: read('HOST', '127.0.0.1', host),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
@@ -86,20 +80,38 @@ export function readConfig(env: Environment, workingDirectory: string = process.
       { kind: 'sqlite', file: join(dataDirectory, 'clarateach.db') },
       (value) => database(value, workingDirectory),
     ),
-    secret: read<SecretSource>(
+    secret: read<SecretLocation>(
       'WORKSPACE_TOKEN_SECRET',
       { kind: 'file', path: join(dataDirectory, 'secret.key') },
-      secret,
+      (value) => ({ kind: 'given', secrets: [secret(value), ...oldSecrets] }),
     ),
     corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
     runtime: read<RuntimeChoice>('RUNTIME', { kind: 'auto' }, runtime),
     microvm: readMicrovmSettings(read, workingDirectory),
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
-    trustProxy: read<Config['trustProxy']>('TRUST_PROXY', false, trustProxy),
+    trustProxy: proxies,
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
+    auditDays: read('AUDIT_DAYS', 365, auditDays),
     moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
+    // Behind a proxy all connections are the proxy's, which knows whose they are.
+    connectionsPerAddress: read(
+      'MAX_CONNECTIONS_PER_ADDRESS',
+      proxies === false ? 2_000 : 0,
+      mostConnections(0),
+    ),
+    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, mostConnections(16)),
+    seatDiskMiB: read<number | undefined>('SEAT_DISK_GIB', undefined, diskMiB),
   };
-  if (problems.length > 0) throw new ConfigError(problems);
+  const config: Config = {
+    ...settings,
+    accounts: readAccountSettings(read, { ...settings, problem }),
+  };
+  if (oldSecrets.length > 0 && config.secret.kind === 'file') {
+    problem(
+      'WORKSPACE_TOKEN_SECRET_OLD is set without WORKSPACE_TOKEN_SECRET. Give the new secret too, or neither: then secret.key in DATA_DIR has both.',
+    );
+  }
+  check();
   return config;
 }
 
@@ -161,13 +173,14 @@ function database(value: string, workingDirectory: string): DatabaseLocation {
 
 const MIN_SECRET_LENGTH = 32;
 
-function secret(value: string): SecretSource {
+/** Says nothing of the value itself. */
+function secret(value: string): string {
   if (value.length < MIN_SECRET_LENGTH) {
     throw new Error(
       `has ${value.length} characters; it needs at least ${MIN_SECRET_LENGTH}. Make one with: openssl rand -base64 32`,
     );
   }
-  return { kind: 'given', secret: value };
+  return value;
 }
 
 function runtime(value: string): RuntimeChoice {
@@ -175,6 +188,14 @@ function runtime(value: string): RuntimeChoice {
   const name = runtimeName.safeParse(value);
   if (!name.success) throw new Error(`is "${value}". Choose auto, docker, local or firecracker.`);
   return { kind: 'fixed', name: name.data };
+}
+
+function auditDays(value: string): number {
+  const days = Number(value);
+  if (!/^\d+$/.test(value) || days < 1 || days > 3650) {
+    throw new Error(`is "${value}". Give the days, 1 to 3650, for which the audit log is kept.`);
+  }
+  return days;
 }
 
 function lostSeconds(value: string): number {
@@ -185,6 +206,24 @@ function lostSeconds(value: string): number {
     );
   }
   return seconds * 1000;
+}
+
+function diskMiB(value: string): number {
+  const gibibytes = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
+    throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
+  }
+  return Math.round(gibibytes * 1024);
+}
+
+function mostConnections(least: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > 1_000_000) {
+      throw new Error(`is "${value}". Give how many connections may be open: ${least} to 1000000.`);
+    }
+    return number;
+  };
 }
 
 function logLevel(value: string): LogLevel {

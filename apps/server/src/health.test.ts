@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { WorkerView } from '@clarateach/contract/health';
 import { ProviderError } from '@clarateach/seats/provider';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { createHealth } from './health.ts';
@@ -18,9 +19,11 @@ describe('the health', () => {
       },
     } as unknown as Database;
     const provider = instantProvider();
+    let workers: WorkerView[] = [];
     const health = createHealth({
       database,
       runtimes: new Map([['local', provider]]),
+      workers: () => workers,
       version: '1.2.3',
       now: () => clock,
     });
@@ -31,8 +34,14 @@ describe('the health', () => {
       version: '1.2.3',
       database: { kind: 'sqlite', ok: true },
       runtimes: [{ ...provider.info, ok: true }],
+      workers: null,
       defaultRuntime: 'local',
     });
+    workers = [{ state: 'up' }, { state: 'down' }] as WorkerView[];
+    clock += 1_000;
+    const partly = await health();
+    assert.deepEqual([partly.status, partly.workers], ['degraded', { total: 2, up: 1 }]);
+    workers = [];
     provider.fail('list', new ProviderError('unreachable', 'The engine is away.'));
     clock += 1_000;
     const away = await health();

@@ -1,4 +1,4 @@
-import type { Health } from '@clarateach/contract/health';
+import type { Health, WorkerView } from '@clarateach/contract/health';
 import { type Runtimes, runtimeHealth } from './runtimes.ts';
 import type { Database } from './store/database.ts';
 
@@ -9,6 +9,8 @@ const FRESH_MS = 1_000;
 export function createHealth(deps: {
   readonly database: Database;
   readonly runtimes: Runtimes;
+  /** Empty where the server itself runs the seats. */
+  readonly workers: () => readonly WorkerView[];
   readonly version: string;
   readonly now: () => number;
 }): () => Promise<Health> {
@@ -18,12 +20,15 @@ export function createHealth(deps: {
     const [databaseOk, seen] = await Promise.all([answers(database), runtimeHealth(runtimes)]);
     const [defaultRuntime] = runtimes.keys();
     if (defaultRuntime === undefined) throw new Error('A server needs a runtime.');
-    const ok = databaseOk && seen.every((runtime) => runtime.ok);
+    const workers = deps.workers();
+    const up = workers.filter(({ state }) => state === 'up').length;
+    const ok = databaseOk && seen.every((runtime) => runtime.ok) && up === workers.length;
     return {
       status: ok ? 'ok' : 'degraded',
       version,
       database: { kind: database.kind, ok: databaseOk },
       runtimes: seen,
+      workers: workers.length === 0 ? null : { total: workers.length, up },
       defaultRuntime,
     };
   };

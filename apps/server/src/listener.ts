@@ -3,12 +3,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PublicError } from '@clarateach/contract/errors';
+import { type ClientLimits, limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
 import { errorAnswer } from './http/errors.ts';
 
-const HEADERS_TIMEOUT_MS = 30_000;
-const KEEP_ALIVE_MS = 65_000;
-/** An upload of a gigabyte over a slow line takes its time. */
-const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
 const SWEEP_MS = 20;
 
 export interface Handlers {
@@ -29,7 +26,10 @@ export interface Listener {
 }
 
 /** Throws with one clear line when the port cannot be had. */
-export async function listen(host: string, port: number): Promise<Listener> {
+export async function listen(
+  { host, port }: { readonly host: string; readonly port: number },
+  limits: ClientLimits = { connectionsPerAddress: 0 },
+): Promise<Listener> {
   let handlers: Handlers = {
     request: (_request, response) => {
       const { status, headers, body } = errorAnswer(
@@ -46,12 +46,11 @@ export async function listen(host: string, port: number): Promise<Listener> {
     },
   };
   const server = createServer({
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...SERVER_LIMITS,
     // Some clients offer HTTP/2 with every request; those are answered as they are.
     shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   });
+  limitClients(server, limits);
   server.on('request', (request, response) => handlers.request(request, response));
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());

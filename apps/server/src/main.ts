@@ -3,29 +3,42 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AGENT_GATEWAY_PATH } from '@clarateach/contract/agent-api';
+import type { WorkerView } from '@clarateach/contract/health';
 import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
 import type { GatewayEvent } from '@clarateach/gateway/ports';
 import type { FastifyBaseLogger } from 'fastify';
+import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { createDiskWatch } from './disk-watch.ts';
+import { createColleagues } from './entry/colleagues.ts';
+import { createHandOver } from './entry/hand-over.ts';
+import { createRegistrations } from './entry/registrations.ts';
 import { createHealth } from './health.ts';
 import { createHttp, type LogDestination, mountApp } from './http/app.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createOrigins } from './http/origins.ts';
 import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
+import { openMailer } from './mail/mailer.ts';
 import { openStore } from './open-store.ts';
 import { createPeople } from './people/people.ts';
+import { createProvider } from './people/provider.ts';
+import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { openRevocations } from './removal/revocations.ts';
+import { listenToServers } from './removal/signals.ts';
 import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { installationId } from './store/database.ts';
-import { installationSecret } from './tokens/installation-secret.ts';
+import { openKeyring } from './tokens/keyring.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
+import { openSealedSecrets } from './tokens/sealed-secrets.ts';
 import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
+import { secretSource } from './tokens/secret-source.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
 import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
@@ -36,6 +49,8 @@ const SERVER_DIRECTORY = join(import.meta.dirname, '..');
 const WEB_DIRECTORY = join(SERVER_DIRECTORY, '..', 'web', 'dist');
 /** Requests under way at the end get so long to finish. */
 const DRAIN_MS = 2_000;
+/** Where the engine keeps seats' volumes, unless it was told otherwise. */
+const DOCKER_DIRECTORY = '/var/lib/docker';
 const API_KEY_PURPOSE = 'workshop-api-key';
 
 export interface Overrides {
@@ -46,6 +61,8 @@ export interface Overrides {
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly log?: LogDestination;
+  /** Where mail is shown that no mail server takes, on a developer's machine; standard output. */
+  readonly print?: (text: string) => void;
   readonly webDirectory?: string;
 }
 
@@ -71,7 +88,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   // A second server on one directory is told so; if the directory is new, a busy port must not leave it behind.
   const known = existsSync(config.dataDirectory);
   if (known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
-  const listener = starting.adopt(await listen(config.host, config.port), (each) => each.close(DRAIN_MS));
+  const { connectionsPerAddress, connectionsPerSeat } = config;
+  const listener = starting.adopt(await listen(config, { connectionsPerAddress }), (each) =>
+    each.close(DRAIN_MS),
+  );
   if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
 
   const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
@@ -99,13 +119,44 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const sealing = createSealing(await installationSecret(config.secret));
+  const keyring = starting.adopt(
+    await openKeyring({ source: secretSource(config.secret), onError }),
+    (each) => each.close(),
+  );
+  const sealing = createSealing(keyring.secrets);
+  const secrets = await openSealedSecrets(database, sealing);
   const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
     each.close(),
   );
-  const people = createPeople({ database, publicUrl, secret: sealing.derive('sessions'), now, onError });
+  const { signUp, provider: issuer, mail, printMail } = config.accounts;
+  const print = overrides.print ?? ((text) => void process.stdout.write(`${text}\n`));
+  const mailer = starting.adopt(
+    await openMailer({ settings: mail, print: printMail ? print : undefined, onError }),
+    (each) => each.close(),
+  );
+  const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
+  const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
+  const provider =
+    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
+  const audit = starting.adopt(
+    createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
+    (each) => each.close(),
+  );
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
+  const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
+    each.close(),
+  );
+  starting.adopt(
+    listenToServers(config.database, (id) => {
+      // Tokens first: connections end with the reason before the seat goes.
+      revocations
+        .look()
+        .catch(onError)
+        .finally(() => changes.notify(id));
+    }),
+    (each) => each.close(),
+  );
   const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
   const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
   // Seats on workers are the workers' to keep.
@@ -115,14 +166,33 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     );
   }
 
+  const workerViews = (): readonly WorkerView[] => workers?.view() ?? [];
   const metrics = createMetrics();
+  const disks = starting.adopt(
+    createDiskWatch({
+      places: { data: config.dataDirectory, ...(runtimes.has('docker') ? { docker: DOCKER_DIRECTORY } : {}) },
+      onChange: ({ place, freeBytes }, low) => {
+        const facts = { disk: place, freeMiB: Math.round(freeBytes / 2 ** 20) };
+        if (low)
+          log.warn(facts, 'a disk is nearly full; docker system df -v and du tell which seat fills it');
+        else log.info(facts, 'a disk has room again');
+      },
+      onError,
+    }),
+    (each) => each.close(),
+  );
   const routes = starting.adopt(createSeatRoutes({ database, changes, onError }), (each) => each.close());
   /** The origin of the agent that has the seat; undefined where the server itself has it. */
   const agentOf = (id: SeatId): string | undefined => {
     const endpoint = routes.find(id)?.endpoint;
     return endpoint?.kind === 'agent' ? endpoint.agent : undefined;
   };
-  const seatTokens = createSeatTokens({ keys, now, vmIp: (seat) => hostOf(agentOf(seat)) });
+  const seatTokens = createSeatTokens({
+    keys,
+    now,
+    vmIp: (seat) => hostOf(agentOf(seat)),
+    notBefore: revocations.list.notBefore,
+  });
   const preparedSeats = starting.adopt(
     createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
     (each) => each.close(),
@@ -134,6 +204,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     now,
     seal: (apiKey) => sealing.seal(API_KEY_PURPOSE, apiKey),
     runtimes: () => [...runtimes.keys()],
+    onRevoked: (revocation) => revocations.list.add([revocation]),
   });
   const reconciler = starting.adopt(
     createReconciler({
@@ -161,14 +232,16 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const gateway = createGateway({
     routes,
     keys: keys.publicKeys,
+    revocations: revocations.list,
     allowedOrigins: (origin, request) => origins.allows(origin, request.headers),
     previews: {
       domain: origins.domain,
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
-      secret: sealing.derive('previews'),
+      secret: secrets.previews,
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
+    connectionsPerSeat,
     onEvent: (event) => logGateway(log, event),
   });
   const closing = new AbortController();
@@ -185,21 +258,37 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     workshops,
     join: createJoin({ database, changes, now, nextOdehash: preparedSeats.odehash }),
     people,
+    provider,
+    audit,
+    database,
+    personalData: createPersonalData({
+      database,
+      audit,
+      changes,
+      onRevoked: (revocation) => revocations.list.add([revocation]),
+      now,
+    }),
+    registrations: createRegistrations({
+      ...{ database, changes, publicUrl, now, onError },
+      ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
+    }),
+    handOver: createHandOver({ database, changes, publicUrl, now }),
+    colleagues: createColleagues({ database, now }),
     seatTokens: {
       ...seatTokens,
       issue: async (subject) => preparedSeats.take(subject) ?? seatTokens.issue(subject),
     },
     jwks: keys.jwks,
     metrics,
-    metricSources: { overview: () => workshops.overview(), gateway },
-    health: createHealth({ database, runtimes, version, now }),
+    metricSources: { overview: () => workshops.overview(), workers: workerViews, gateway, disks: disks.look },
+    health: createHealth({ database, runtimes, workers: workerViews, version, now }),
     version,
     seatBase(id, reachedAt) {
       const agent = agentOf(id);
       const direct = agent === undefined ? undefined : workers?.publicUrl(agent, reachedAt);
       return `${direct ?? reachedAt}${AGENT_GATEWAY_PATH}/${id.workshop}`;
     },
-    workers: () => workers?.view() ?? [],
+    workers: workerViews,
     workerOrigins: () => workers?.publicUrls() ?? [],
     webDirectory: overrides.webDirectory ?? WEB_DIRECTORY,
     closing: closing.signal,
@@ -237,6 +326,9 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         agents: config.workers,
         database,
         changes,
+        installation: await installationId(database),
+        keyIds: () => keys.jwks().keys.map(({ kid }) => kid),
+        revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
         now,
@@ -257,6 +349,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       dataDirectory: config.dataDirectory,
       installation: await installationId(database),
       report: (line) => log.warn(line),
+      diskMiB: config.seatDiskMiB,
     });
     for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
     log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);

@@ -27,6 +27,8 @@ export async function openRuntimes(options: {
   readonly dataDirectory: string;
   readonly installation: string;
   readonly report: (line: string) => void;
+  /** What a docker seat may keep; undefined: anything. */
+  readonly diskMiB: number | undefined;
 }): Promise<{ readonly runtimes: Runtimes; readonly why: string }> {
   const { choice } = options;
   if (choice.kind === 'fixed' && choice.name === 'local') {
@@ -43,7 +45,11 @@ export async function openRuntimes(options: {
   }
   const docker = await probeDocker();
   if (docker.ok) {
-    const provider = await dockerProvider({ image: SEAT_IMAGE, installation: options.installation });
+    const provider = await dockerProvider({
+      image: SEAT_IMAGE,
+      installation: options.installation,
+      ...(options.diskMiB === undefined ? {} : { diskMiB: options.diskMiB }),
+    });
     const why = choice.kind === 'fixed' ? 'as asked for' : 'because its engine works';
     return {
       runtimes: new Map([['docker', provider]]),

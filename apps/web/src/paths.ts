@@ -3,10 +3,19 @@ export const patterns = {
   home: '/',
   workshop: '/workshops/:id',
   projector: '/workshops/:id/projector',
+  learners: '/workshops/:id/learners',
   signIn: '/sign-in',
+  signUp: '/sign-up',
+  forgotten: '/forgotten',
+  enter: '/enter',
+  people: '/people',
   account: '/account',
   tokens: '/account/tokens',
+  workers: '/workers',
+  audit: '/admin/audit',
   join: '/join/:code?',
+  register: '/register/:code',
+  handOver: '/hand-over',
   workspace: '/w/:workshopId',
 } as const;
 
@@ -16,11 +25,20 @@ export const paths = {
   home: () => '/',
   workshop: (id: string) => `/workshops/${part(id)}`,
   projector: (id: string) => `/workshops/${part(id)}/projector`,
+  learners: (id: string) => `/workshops/${part(id)}/learners`,
   signIn: (next?: string) =>
     next === undefined || next === '/' ? '/sign-in' : `/sign-in?next=${part(next)}`,
+  signUp: () => '/sign-up',
+  forgotten: () => '/forgotten',
+  people: () => '/people',
+  /** The server's: leads to the identity provider and back to `next`. */
+  provider: (next: string) => `/api/auth/provider?next=${part(next)}`,
   account: () => '/account',
   tokens: () => '/account/tokens',
+  workers: () => '/workers',
+  audit: () => '/admin/audit',
   join: (code?: string) => (code === undefined ? '/join' : `/join/${part(code)}`),
+  register: (code: string) => `/register/${part(code)}`,
   workspace: (workshopId: string) => `/w/${part(workshopId)}`,
 };
 

@@ -73,7 +73,8 @@ export async function readJson(
 ): Promise<Record<string, unknown>> {
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
+  // Left early, the request must live on: its connection carries the answer.
+  for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += part.length;
     if (size > maxBytes) throw new PublicError('too_large', 'The request body is too large.');
     parts.push(part);

@@ -4,7 +4,8 @@ import { runtimeInfo } from './runtime.ts';
 
 /**
  * What an agent answers on its port: `GET /health` (nobody asked), `GET /info`, `POST` and `GET /vms`,
- * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`
+ * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`, `PUT /revocations`,
+ * `PUT` and `DELETE /drain`
  * (with `Authorization: Bearer <AGENT_TOKEN>`), and `/proxy/:workshop/:seat/terminal|files|browser`
  * (with a seat token). Names on this wire are snake_case.
  */
@@ -16,6 +17,14 @@ export const AGENT_VERSION_HEADER = 'clarateach-agent-api';
  * a later one of the same client was given up by it, and is refused.
  */
 export const AGENT_CHANGE_HEADER = 'clarateach-agent-change';
+
+/**
+ * The installation (the database) that a server speaks for. Its seats are labelled with it, and seats with
+ * another label do not exist for it. A server that sends none is older than this header and has to do with
+ * seats without a label only; a person's client, which sends no version either, with all.
+ */
+export const AGENT_INSTALLATION_HEADER = 'clarateach-installation';
+export const agentInstallation = z.string().regex(/^[\w-]{1,64}$/);
 
 export const DEFAULT_AGENT_PORT = 9090;
 
@@ -31,6 +40,7 @@ export const AGENT_ERROR_STATUS = {
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
   superseded: 409,
   too_large: 413,
   unequal_version: 426,
@@ -80,6 +90,8 @@ export const vm = z.object({
   holder: odehash.nullable(),
   /** The revision of the workshop at which the server said so. */
   holder_revision: z.number().int().nullable(),
+  /** Whose seat it is; null for one that was made without a label. */
+  installation: agentInstallation.nullable().default(null),
 });
 export type Vm = z.infer<typeof vm>;
 
@@ -90,8 +102,33 @@ export const vmList = z.object({ vms: z.array(vm) });
 export const holderRequest = z.object({ odehash: odehash.nullable(), revision: z.number().int().min(0) });
 export type HolderRequest = z.infer<typeof holderRequest>;
 
+/** In one request; more are sent one request after the other. */
+export const MAX_REVOCATIONS = 5_000;
+
+/**
+ * `PUT /revocations`: learners' tokens that were taken back. The agent adds them to those it has, which
+ * go by themselves at their end.
+ */
+export const revocationsRequest = z.object({
+  revocations: z
+    .array(
+      z.object({
+        workshop_id: workshopId,
+        odehash,
+        /** Seconds since the epoch: tokens with an earlier `iat` are refused. */
+        before: z.number().int().min(0),
+        /** Milliseconds since the epoch. */
+        expires_at: z.number().int().min(0),
+      }),
+    )
+    .max(MAX_REVOCATIONS),
+});
+export type RevocationsRequest = z.infer<typeof revocationsRequest>;
+
 export const agentHealth = z.object({
+  /** `draining`: takes no new seats; at `vm_count` 0 it is empty. */
   status: z.enum(['ok', 'draining', 'failing']),
+  /** Seats of all installations. */
   vm_count: z.number().int(),
   capacity: z.number().int(),
   version: z.string(),
@@ -107,14 +144,22 @@ export const agentInfo = agentHealth.extend({
     /** Where browsers reach it; null: only through the server. */
     public_url: z.string().nullable(),
   }),
+  /** A digest of the taken-back tokens that it knows, equal where it knows what the server does. */
+  revocations: z.string(),
   /** Milliseconds since the epoch. */
   started_at: z.number(),
+  /** Names of the keys that seat tokens are verified with here; empty before the first are fetched. */
+  key_ids: z.array(z.string()).default([]),
+  /** The caller's. */
   vms: z.array(vm),
 });
 export type AgentInfo = z.infer<typeof agentInfo>;
 
 /** Below this path an agent has the gateway of a workshop's seats: `<public_url>/debug/proxy/<workshop>/vm/<seat>/…`. */
 export const AGENT_GATEWAY_PATH = '/debug/proxy';
+
+/** `PUT`: from now on no new seat is taken, also after a restart. `DELETE`: seats are taken again. Both answer {@link agentHealth}. */
+export const AGENT_DRAIN_PATH = '/drain';
 
 export function vmPath({ workshop, seat }: { workshop: string; seat: number }): string {
   return `/vms/${workshop}/${seat}`;

@@ -8,6 +8,8 @@ export const health = z.object({
   version: z.string(),
   database: z.object({ kind: z.enum(['sqlite', 'postgresql']), ok: z.boolean() }),
   runtimes: z.array(runtimeInfo.extend({ ok: z.boolean() })),
+  /** Machines that run the seats; null where the server itself does. */
+  workers: z.object({ total: z.number().int(), up: z.number().int() }).nullable(),
   /** The runtime of a workshop that names none. */
   defaultRuntime: runtimeName,
 });
@@ -21,6 +23,8 @@ export const adminOverview = z.object({
     ready: z.number().int(),
     occupied: z.number().int(),
     failed: z.number().int(),
+    /** On workers that do not answer. */
+    lost: z.number().int(),
   }),
   connections: z.number().int(),
   health,
@@ -41,9 +45,13 @@ export const workerView = z.object({
   draining: z.boolean(),
   /** Seats that it takes. */
   capacity: z.number().int(),
+  /** Seats that it had when it last answered, with those of other installations. */
+  seatCount: z.number().int(),
   /** When it last answered. */
   heardAt: z.iso.datetime().nullable(),
-  /** What it had when it last answered. */
+  /** When seats that are lost with it are brought up elsewhere, without their files; null while it is not lost. */
+  movesAt: z.iso.datetime().nullable(),
+  /** What it had of this installation when it last answered. */
   seats: z.array(z.object({ workshopId, seat: seatNumber, state: z.enum([...vmState.options, 'unknown']) })),
 });
 export type WorkerView = z.infer<typeof workerView>;

@@ -73,3 +73,8 @@ export function randomCode(length: number): string {
   }
   return code;
 }
+
+/** An access code as it is shown: in groups of five, `ABCDE-FGHJK`. */
+export function spacedAccessCode(code: string): string {
+  return code.replace(/(.{5})(?=.)/g, '$1-');
+}

@@ -1,11 +1,7 @@
 import { z } from 'zod';
+import { entryPolicy, registrationState } from './entry.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
-
-const learnerName = z
-  .string()
-  .trim()
-  .min(1, 'Type your name, so that the instructor knows who you are.')
-  .max(60, 'A name has at most 60 characters.');
+import { learnerName } from './learner-name.ts';
 
 export const joinBody = z.object({ code: joinCode, name: learnerName, odehash: odehash.optional() });
 export type JoinBody = z.infer<typeof joinBody>;
@@ -26,6 +22,10 @@ export const seatSession = z.object({
 });
 export type SeatSession = z.infer<typeof seatSession>;
 
+/** A seat that was handed over, with the join code that its new browser keeps beside it. */
+export const handedSession = seatSession.extend({ code: z.string() });
+export type HandedSession = z.infer<typeof handedSession>;
+
 /** What a join page needs to know of a code. */
 export const joinInfo = z.object({
   workshop: z.object({ id: workshopId, name: z.string() }),
@@ -33,5 +33,17 @@ export const joinInfo = z.object({
   state: z.enum(['open', 'full', 'starting', 'stopped']),
   seats: z.number().int(),
   freeSeats: z.number().int(),
+  entry: entryPolicy,
+  /** Whose access code it is; null for a join code. */
+  registration: z
+    .object({
+      name: z.string(),
+      state: registrationState,
+      /** Place on the waiting list, counted from 1. */
+      place: z.number().int().nullable(),
+      /** False where only those on the instructor's list may come, and this learner is not on it. */
+      admitted: z.boolean(),
+    })
+    .nullable(),
 });
 export type JoinInfo = z.infer<typeof joinInfo>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { entryPolicy, entrySettings } from './entry.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
 import { runtimeName } from './runtime.ts';
 
@@ -25,6 +26,8 @@ export const seatView = z.object({
   phase: seatPhase,
   /** Why the seat is not usable, and what happens next; empty when all is well. */
   reason: z.string(),
+  /** For a `lost` seat: when it is brought up on another machine, without its files, unless its own answers before. */
+  movesAt: instant.nullable().default(null),
   /** Starts tried since the seat was last usable. */
   attempts: z.number().int(),
   learner: z.object({ name: z.string(), odehash, joinedAt: instant }).nullable(),
@@ -51,6 +54,10 @@ export const workshopSummary = z.object({
   name: z.string(),
   code: z.string(),
   joinUrl: z.string(),
+  /** Who may take a seat. */
+  entry: entryPolicy,
+  /** The account that made it; co-instructors run it too, and only its owner may delete it. */
+  ownerId: z.string(),
   runtime: runtimeName,
   phase: workshopPhase,
   seatCount: z.number().int(),
@@ -67,8 +74,10 @@ export type WorkshopSummary = z.infer<typeof workshopSummary>;
 
 export const workshopDetails = workshopSummary.extend({
   image: z.string().nullable(),
-  /** Whether an API key is given to the seats; the key itself is never shown again. */
+  /** Whether an API key is kept for this workshop; the key itself is never shown again. */
   hasApiKey: z.boolean(),
+  /** Whether the key is put into every seat, where learners can read it. */
+  injectApiKey: z.boolean(),
   seats: z.array(seatView),
 });
 export type WorkshopDetails = z.infer<typeof workshopDetails>;
@@ -76,6 +85,10 @@ export type WorkshopDetails = z.infer<typeof workshopDetails>;
 export const MAX_SEATS = 500;
 export const DEFAULT_TTL_MINUTES = 240;
 export const MAX_TTL_MINUTES = 7 * 24 * 60;
+
+/** `[host[:port]/]path[:tag][@digest]`: never an address with a scheme, an option or a path that leads up. */
+const IMAGE =
+  /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@sha256:[a-f0-9]{64})?$/i;
 
 const ttlMinutes = z
   .number()
@@ -94,12 +107,19 @@ export const createWorkshopBody = z.object({
   runtime: runtimeName.optional(),
   /** A join code of your own; made up when left out. */
   code: joinCode.optional(),
-  /** Given to every seat as CLAUDE_API_KEY: every learner can read it. Stored encrypted, never shown again. */
+  /** For the seats' `claude`. Stored encrypted, never shown again, and not put into seats unless `injectApiKey` says so. */
   apiKey: z.string().trim().min(8).max(500).optional(),
+  /** Puts `apiKey` into every seat as CLAUDE_API_KEY: every learner can read and copy it. */
+  injectApiKey: z.boolean().optional(),
+  /** Who may take a seat; `open` when left out. */
+  entry: entryPolicy.optional(),
+  registrationCap: entrySettings.shape.registrationCap.optional(),
+  questions: entrySettings.shape.questions.optional(),
   /** The seats' container image; the server's own when left out. */
   image: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9._/:@-]{0,254}$/i, 'An image is a reference such as clarateach-workspace:latest.')
+    .max(255)
+    .regex(IMAGE, 'An image is a reference such as clarateach-workspace:latest.')
     .optional(),
   /** Minutes from start until the workshop stops by itself. */
   ttlMinutes: ttlMinutes.optional(),
@@ -107,6 +127,16 @@ export const createWorkshopBody = z.object({
   start: z.boolean().optional(),
 });
 export type CreateWorkshopBody = z.infer<typeof createWorkshopBody>;
+
+/** A learner who was removed from a workshop and may not come back until they are let in again. */
+export const removal = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** The seat that they had. */
+  seat: z.number().int(),
+  removedAt: instant,
+});
+export type Removal = z.infer<typeof removal>;
 
 export const extendBody = z.object({
   /** Minutes that the end is moved later. */

@@ -1,13 +1,15 @@
 import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
-import type { Clock, SeatRoute, SeatRoutes } from './ports.ts';
+import type { Clock, Revocations, SeatRoute, SeatRoutes } from './ports.ts';
 
 /** Who asks, as a seat token or a preview's cookie says it. */
 export interface Pass {
   readonly workshopId: WorkshopId;
   readonly seat: number;
   readonly odehash: Odehash;
+  /** Seconds since the epoch, when the seat token behind it was made. */
+  readonly iat: number;
   /** Seconds since the epoch. */
   readonly exp: number;
 }
@@ -45,7 +47,15 @@ function judge(route: SeatRoute | undefined, pass: Pass): SeatEndpoint {
   return route.endpoint;
 }
 
-export function createAdmission({ routes, clock }: { routes: SeatRoutes; clock: Clock }): Admission {
+export function createAdmission({
+  routes,
+  revocations,
+  clock,
+}: {
+  routes: SeatRoutes;
+  revocations: Revocations | undefined;
+  clock: Clock;
+}): Admission {
   // By seat and learner: one who lost a seat and keeps asking must not delay the one who has it now.
   const asked = new Map<string, Asked>();
 
@@ -88,6 +98,13 @@ export function createAdmission({ routes, clock }: { routes: SeatRoutes; clock: 
         // Learners may know how many seats their own workshop has, and nothing of another.
         if (pass.workshopId === id.workshop && !routes.find(id)) return judge(undefined, pass);
         throw new PublicError('forbidden', 'This token is for another seat.');
+      }
+      // Before the route is asked: who was let back in may hold the same seat with a later token.
+      if (revocations && pass.iat < revocations.notBefore(pass.workshopId, pass.odehash)) {
+        throw new PublicError(
+          'removed',
+          'You were removed from this workshop. Talk to your instructor if that is a mistake.',
+        );
       }
       return passes(routes.find(id), pass) ?? ask(pass, id);
     },

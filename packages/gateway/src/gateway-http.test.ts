@@ -71,6 +71,25 @@ test('another seat, another workshop and a foreign origin are 403', async () => 
   assert.equal(seat.seen.length, 0);
 });
 
+test('a seat has so many connections at once, and further ones are 429', async () => {
+  await mounted.close();
+  mounted = await mount({ connectionsPerSeat: 3 });
+  mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
+  const waiting: (() => void)[] = [];
+  seat.onFiles = (_req, res) => void waiting.push(() => res.end('file'));
+  const held = [1, 2, 3].map(() => ask(mounted.port, FILES, { headers: bearer(token) }));
+  await until('three are under way', () => waiting.length === 3);
+  const refused = await ask(mounted.port, FILES, { headers: bearer(token) });
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [429, '5']);
+  for (const go of waiting) go();
+  assert.deepEqual(
+    (await Promise.all(held)).map(({ status }) => status),
+    [200, 200, 200],
+  );
+  seat.onFiles = (_req, res) => res.end('file');
+  assert.equal((await ask(mounted.port, FILES, { headers: bearer(token) })).status, 200);
+});
+
 test('a seat that does not exist is 404, one that does not run 503, a lost one 403', async () => {
   assert.equal(await refusal(`/debug/proxy/${WORKSHOP}/vm/99/files`, bearer(token)), '404 not_found');
   mounted.routes.put({ endpoint: undefined, holder: LEARNER });
@@ -141,7 +160,7 @@ test('the seat gets a clean request, the client a clean answer', async () => {
   assert.equal(headers['access-control-allow-origin'], ORIGIN);
   assert.equal(headers.vary, 'Origin');
   assert.match(String(headers['access-control-expose-headers']), /ETag.*Content-Range/);
-  assert.equal(headers['content-security-policy'], "sandbox; default-src 'none'");
+  assert.equal(headers['content-security-policy'], "sandbox; default-src 'none'; frame-ancestors 'none'");
   assert.equal(headers['x-content-type-options'], 'nosniff');
   assert.equal(headers.etag, '"1"');
   for (const name of ['set-cookie', 'strict-transport-security', 'clear-site-data', 'x-hop']) {

@@ -14,7 +14,7 @@ import { type Address, resolveAddress } from './address.ts';
 import { createAdmission } from './admission.ts';
 import { type AllowedOrigins, createCors } from './cors.ts';
 import { bearerToken, offeredProtocols } from './credentials.ts';
-import type { Clock, GatewayEvent, GatewayStats, PublicKeys, SeatRoutes } from './ports.ts';
+import type { Clock, GatewayEvent, GatewayStats, PublicKeys, Revocations, SeatRoutes } from './ports.ts';
 import { createPreviews, type PreviewSettings, type Previews } from './preview.ts';
 import {
   asPublicError,
@@ -24,13 +24,15 @@ import {
   refuseUpgrade,
   sendAnswer,
 } from './refusal.ts';
-import { LinkTable } from './seat-links.ts';
+import { CONNECTIONS_PER_SEAT, LinkTable } from './seat-links.ts';
 import { createSeatRelay } from './seat-relay.ts';
 import { createTokenGate } from './token-gate.ts';
 
 export interface GatewayOptions {
   readonly routes: SeatRoutes;
   readonly keys: PublicKeys;
+  /** Tokens that are refused before their end. */
+  readonly revocations?: Revocations;
   /** Origins of pages that may use seats; requests without an origin come from programs. */
   readonly allowedOrigins: AllowedOrigins;
   /** Workshops and previews on origins of their own. Left out: only the path base works. */
@@ -42,6 +44,8 @@ export interface GatewayOptions {
   readonly agentToken?: (agent: string) => string | undefined;
   readonly connectTimeoutMs?: number;
   readonly responseTimeoutMs?: number;
+  /** Requests under way and WebSockets of one seat, before more are refused with 429. */
+  readonly connectionsPerSeat?: number;
 }
 
 /**
@@ -63,17 +67,18 @@ export interface Gateway {
 const CLOSE_GRACE_MS = 1000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { routes, keys, previews: previewSettings, onEvent = () => {} } = options;
+  const { routes, keys, revocations, previews: previewSettings, onEvent = () => {} } = options;
   const clock = options.clock ?? Date.now;
   const settings = {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     responseTimeoutMs: options.responseTimeoutMs ?? 120_000,
+    connectionsPerSeat: options.connectionsPerSeat ?? CONNECTIONS_PER_SEAT,
     agentToken: options.agentToken,
   };
   const gate = createTokenGate({ keys, clock });
-  const admission = createAdmission({ routes, clock });
+  const admission = createAdmission({ routes, revocations, clock });
   const cors = createCors(options.allowedOrigins);
-  const links = new LinkTable(routes, settings, clock);
+  const links = new LinkTable({ routes, revocations }, settings, clock);
   const refusals: Partial<Record<ErrorCode, number>> = {};
   let requests = 0;
   let upgrades = 0;
@@ -147,7 +152,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         previews.grant(req, res, claims, cors.headers(req), refuse);
         return;
       }
-      if (req.method !== 'GET' && req.method !== 'HEAD') throw nowhere();
+      if (req.method !== 'GET' && req.method !== 'HEAD') {
+        res.setHeader('Allow', 'GET, HEAD, POST, OPTIONS');
+        throw new PublicError('method_not_allowed', 'This address answers GET and POST only.');
+      }
       path = PORTS_PATH;
     }
     relay.http({ req, res, id, endpoint, pass: claims, port, path, cors: cors.headers(req), refuse });

@@ -122,7 +122,9 @@ export function headersFromSeat(head: ResponseHead): string[] {
     'X-Content-Type-Options',
     'nosniff',
     'Content-Security-Policy',
-    "sandbox; default-src 'none'",
+    "sandbox; default-src 'none'; frame-ancestors 'none'",
+    'Cross-Origin-Resource-Policy',
+    'same-site',
   ];
   const { headers, hopNames } = head;
   for (let index = 0; index < headers.length; index += 2) {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { ErrorCode } from '@clarateach/contract/errors';
-import type { Odehash, SeatId } from '@clarateach/contract/ids';
+import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import type { SeatService } from './address.ts';
 
@@ -33,6 +33,16 @@ export interface SeatRoutes {
 export interface PublicKeys {
   /** The same object for the same key: a verified token is remembered together with the object that verified it. */
   find(kid: string): KeyObject | undefined;
+}
+
+/** Tokens that were taken back before their end, from memory. */
+export interface Revocations {
+  /** Seconds since the epoch: this learner's tokens with an earlier `iat` are refused; 0 when none are. */
+  notBefore(workshopId: WorkshopId, odehash: Odehash): number;
+  /** Called after somebody's tokens were taken back, so that their connections are closed. Returns the unsubscribe. */
+  onChange(
+    listener: (revoked: { readonly workshopId: WorkshopId; readonly odehash: Odehash }) => void,
+  ): () => void;
 }
 
 /** Milliseconds since the epoch. */

@@ -88,7 +88,8 @@ function wantsPage(req: IncomingMessage): boolean {
 async function readBody(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
+  // Left early, the request must live on: its connection carries the answer.
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_REQUEST_BYTES) throw new PublicError('too_large', 'This request is too large.');
     chunks.push(chunk);
@@ -271,8 +272,8 @@ export function createPreviews(parts: Parts): Previews {
       portOf(req)
         .then((port) => {
           const id = { workshop: pass.workshopId, seat: pass.seat };
-          const { workshopId, seat, odehash, exp } = pass;
-          const ticket = passes.ticket({ workshopId, seat, odehash, exp, port });
+          const { workshopId, seat, odehash, iat, exp } = pass;
+          const ticket = passes.ticket({ workshopId, seat, odehash, iat, exp, port });
           const body = JSON.stringify({
             url: `${origins().origin(id, port)}${TICKET_PATH}?ticket=${ticket}`,
           });

@@ -51,6 +51,8 @@ export function errorAnswer(error: PublicError, requestId: string, extra: readon
     'no-store',
     'X-Content-Type-Options',
     'nosniff',
+    'Content-Security-Policy',
+    "default-src 'none'; frame-ancestors 'none'",
     'X-Request-Id',
     requestId,
     ...extra,

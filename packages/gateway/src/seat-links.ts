@@ -1,21 +1,28 @@
-import type { SeatId } from '@clarateach/contract/ids';
+import { PublicError } from '@clarateach/contract/errors';
+import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import { CLOSE_GOING_AWAY, CLOSE_REMOVED } from '@clarateach/contract/terminal';
 import { type Dial, type DialSettings, dialPort, dialTunnel } from './dial.ts';
-import type { Clock, SeatRoutes } from './ports.ts';
+import type { Clock, Revocations, SeatRoutes } from './ports.ts';
 import { SeatPool } from './upstream.ts';
 
 /** One relay under way for one learner. */
 export interface LiveLink {
-  readonly odehash: string;
+  readonly odehash: Odehash;
+  /** Seconds since the epoch, when the seat token behind it was made. */
+  readonly iat: number;
   readonly socket: boolean;
   /** Ends it; a WebSocket is told the code. */
   end(code: number, reason: string): void;
 }
 
+/** Requests under way and WebSockets of one seat: more than a class looking at one learner's work needs. */
+export const CONNECTIONS_PER_SEAT = 256;
+
 interface LinkSettings extends DialSettings {
   /** How long a seat may take to begin its answer, once it has the whole request. */
   readonly responseTimeoutMs: number;
+  readonly connectionsPerSeat: number;
 }
 
 export function sameEndpoint(a: SeatEndpoint, b: SeatEndpoint | undefined): boolean {
@@ -44,6 +51,14 @@ export class SeatLinks {
     this.endpoint = endpoint;
     this.#settings = settings;
     this.#clock = clock;
+  }
+
+  /** Throws when the seat has as many relays as it may. */
+  checkRoom(): void {
+    if (this.live.size >= this.#settings.connectionsPerSeat) {
+      const message = 'Too many connections to this seat are open. Close some pages or programs that use it.';
+      throw new PublicError('too_many_attempts', message, { retryAfterSeconds: 5 });
+    }
   }
 
   /** Connections to a port of the seat's own servers. */
@@ -96,14 +111,25 @@ export class LinkTable {
   readonly #settings: LinkSettings;
   readonly #clock: Clock;
   readonly #routes: SeatRoutes;
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(routes: SeatRoutes, settings: LinkSettings, clock: Clock) {
+  constructor(
+    { routes, revocations }: { routes: SeatRoutes; revocations: Revocations | undefined },
+    settings: LinkSettings,
+    clock: Clock,
+  ) {
     this.#routes = routes;
     this.#settings = settings;
     this.#clock = clock;
-    this.#unsubscribe = routes.onChange((id) => this.#onChange(id));
+    this.#unsubscribe = [routes.onChange((id) => this.#onChange(id))];
+    if (revocations) {
+      this.#unsubscribe.push(
+        revocations.onChange(({ workshopId, odehash }) =>
+          this.#onRevoked(workshopId, odehash, revocations.notBefore(workshopId, odehash)),
+        ),
+      );
+    }
     const everyMs = Math.min(1000, Math.max(20, settings.responseTimeoutMs / 4));
     this.#sweeper = setInterval(() => this.#sweep(), everyMs);
     this.#sweeper.unref();
@@ -137,7 +163,7 @@ export class LinkTable {
 
   /** Ends everything: WebSockets are told to come back, what is left after `graceMs` is cut. */
   async close(graceMs: number): Promise<void> {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     clearInterval(this.#sweeper);
     for (const link of [...this.all()])
       if (link.socket) link.end(CLOSE_GOING_AWAY, 'the server is going away');
@@ -168,6 +194,17 @@ export class LinkTable {
     if (!route || !sameEndpoint(links.endpoint, route.endpoint)) {
       this.#seats.delete(key);
       this.#leave(links);
+    }
+  }
+
+  #onRevoked(workshop: WorkshopId, odehash: Odehash, notBefore: number): void {
+    for (const { id, live } of this.#seats.values()) {
+      if (id.workshop !== workshop) continue;
+      for (const link of [...live]) {
+        if (link.odehash === odehash && link.iat < notBefore) {
+          link.end(CLOSE_REMOVED, 'you were removed from the workshop');
+        }
+      }
     }
   }
 

@@ -96,9 +96,12 @@ const PORTS: Partial<Record<SeatService, number>> = { terminal: TERMINAL_PORT, b
 export function createSeatRelay({ links, clock, settings, onEvent }: Parts): SeatRelay {
   function trackedHttp(request: TrackedRequest): void {
     const { req, res, id, endpoint, pass } = request;
-    const { live } = links.at(id, endpoint);
+    const seat = links.at(id, endpoint);
+    seat.checkRoom();
+    const { live } = seat;
     const link: LiveLink = {
       odehash: pass.odehash,
+      iat: pass.iat,
       socket: false,
       end() {
         exchange.abort();
@@ -124,11 +127,14 @@ export function createSeatRelay({ links, clock, settings, onEvent }: Parts): Sea
   function trackedUpgrade(upgrade: TrackedUpgrade): void {
     const { socket, id, service, endpoint, pass } = upgrade;
     if (socket.destroyed) return;
-    const { live } = links.at(id, endpoint);
+    const seat = links.at(id, endpoint);
+    seat.checkRoom();
+    const { live } = seat;
     let openedAt = 0;
     let expiry: NodeJS.Timeout | undefined;
     const link: LiveLink = {
       odehash: pass.odehash,
+      iat: pass.iat,
       socket: true,
       end: (code, reason) => webSocket.close(code, reason),
     };

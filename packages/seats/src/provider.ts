@@ -27,7 +27,12 @@ export type Observed =
   | { readonly state: 'running'; readonly endpoint: SeatEndpoint }
   | { readonly state: 'exited'; readonly code: number; readonly reason: string }
   /** The machine that has it does not answer: it may run on, and is neither started nor given up until more is known. */
-  | { readonly state: 'lost'; readonly reason: string };
+  | {
+      readonly state: 'lost';
+      readonly reason: string;
+      /** Milliseconds since the epoch at which it is given up, and made anew without its files; left out when nobody can tell. */
+      readonly givenUpAt?: number;
+    };
 
 /**
  * Where seats live. Few verbs, idempotent and cancellable; several may be under way for different

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
-import { type AgentConfig, AgentConfigError, readAgentConfig } from '@clarateach/agent/config';
+import { type AgentConfig, readAgentConfig } from '@clarateach/agent/config';
 import { createAgent, type RunningAgent } from '@clarateach/agent/main';
+import { withMetadataToken } from '@clarateach/agent/metadata-token';
+import { ConfigError, type Environment } from '@clarateach/contract/settings';
 import type { AgentOptions } from '../commands/agent.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import type { Output } from '../output.ts';
@@ -11,7 +13,7 @@ import { chooseRuntime } from '../up/choose-runtime.ts';
 /** Brings a checkout to a running agent, and ends the agent when the signal is aborted; its seats run on. */
 export async function runAgent(output: Output, signal: AbortSignal, options: AgentOptions): Promise<void> {
   // Wrong settings are told before anything is built.
-  const asked = configFrom(options);
+  const asked = configFrom(await withMetadataToken(process.env), options);
   const { runtime, why } = await chooseRuntime(output, signal, asked.runtime);
   output.note(`Seats run in the ${runtime} runtime (${why})`);
   await whileBuilding(output, signal, () =>
@@ -27,7 +29,7 @@ export async function runAgent(output: Output, signal: AbortSignal, options: Age
   }
 }
 
-function configFrom({ port, host, data, runtime, capacity }: AgentOptions): AgentConfig {
+function configFrom(env: Environment, { port, host, data, runtime, capacity }: AgentOptions): AgentConfig {
   const said = Object.entries({
     PORT: port?.toString(),
     HOST: host,
@@ -36,9 +38,9 @@ function configFrom({ port, host, data, runtime, capacity }: AgentOptions): Agen
     CAPACITY: capacity?.toString(),
   }).filter(([, value]) => value !== undefined);
   try {
-    return readAgentConfig({ ...process.env, ...Object.fromEntries(said) });
+    return readAgentConfig({ ...env, ...Object.fromEntries(said) });
   } catch (error) {
-    if (error instanceof AgentConfigError) throw new UsageError(error.message);
+    if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;
   }
 }

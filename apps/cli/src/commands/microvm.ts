@@ -1,49 +1,87 @@
-import { DEFAULT_IMAGES_DIRECTORY } from '@clarateach/seats/providers/microvm/settings';
-import { Command } from 'commander';
-import { removeGuest } from '../../../../images/microvm/guest.ts';
-import { CommandError } from '../errors.ts';
-import { installCommand, installPrograms, MICROVM_PROGRAMS } from '../machine/packages.ts';
+import { DEFAULT_IMAGES_DIRECTORY, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
+import { Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import type { SetupStep } from '../microvm/setup.ts';
 import type { Output } from '../output.ts';
 import { terminationSignal } from '../signals.ts';
 
-interface SetupOptions {
+interface SetupCommandOptions {
   undo?: boolean;
+  json?: boolean;
   kernelPackage?: string;
+  firecrackerArchive?: string;
+  firecrackerUrl?: string;
+  firecrackerSha256?: string;
 }
 
-const imagesDirectory = () => process.env.IMAGES_DIR || DEFAULT_IMAGES_DIRECTORY;
+/** `IMAGES_DIR`, `BRIDGE_NAME` and `BRIDGE_IP`, as server and agent read them. */
+function settings() {
+  return readMicrovmSettings((name, fallback, parse) => {
+    const value = process.env[name]?.trim();
+    if (!value) return fallback;
+    try {
+      return parse(value);
+    } catch (error) {
+      throw new UsageError(`${name} ${(error as Error).message}`);
+    }
+  }, process.cwd());
+}
 
 export function microvmCommand(output: Output): Command {
   const setup = new Command('setup')
-    .description('install what microVM seats need, and prepare their kernel in IMAGES_DIR')
+    .description(`install what microVM seats need, prepare their kernel in IMAGES_DIR, their bridge and NAT`)
+    .addOption(
+      new Option(
+        '--firecracker-archive <file>',
+        'release archive of Firecracker, for a machine without internet',
+      ),
+    )
+    .addOption(
+      new Option('--firecracker-url <url>', 'where the archive is fetched; its publisher when left out').env(
+        'FIRECRACKER_URL',
+      ),
+    )
+    .addOption(
+      new Option('--firecracker-sha256 <hex>', 'checksum of the archive, for another release').env(
+        'FIRECRACKER_SHA256',
+      ),
+    )
     .option('--kernel-package <file>', "Debian package of the guests' kernel; fetched with apt when left out")
-    .option('--undo', 'remove the kernel again; installed packages stay')
-    .action(async (options: SetupOptions) => {
-      const directory = imagesDirectory();
+    .option('--undo', 'take everything back that the set-up has made')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nIMAGES_DIR is ${DEFAULT_IMAGES_DIRECTORY} when it is not set.`)
+    .action(async (options: SetupCommandOptions) => {
+      const { setUpMicrovms, undoMicrovms } = await import('../microvm/setup.ts');
+      const { imagesDirectory, bridge } = settings();
+      const steps: SetupStep[] = [];
+      const told = (step: SetupStep) => {
+        steps.push(step);
+        if (!options.json) output.line(`${step.changed ? 'changed  ' : 'unchanged'} ${step.detail}`);
+      };
+      const { kernelPackage, firecrackerArchive, firecrackerUrl, firecrackerSha256 } = options;
       if (options.undo) {
-        await removeGuest(directory);
-        output.line(`The guest kernel is gone from ${directory}.`);
-        return;
+        await undoMicrovms(terminationSignal(), { imagesDirectory, bridge }, told);
+      } else {
+        const firecracker = {
+          ...(firecrackerArchive === undefined ? {} : { archive: firecrackerArchive }),
+          ...(firecrackerUrl === undefined ? {} : { url: firecrackerUrl }),
+          ...(firecrackerSha256 === undefined ? {} : { sha256: firecrackerSha256 }),
+        };
+        const what = {
+          imagesDirectory,
+          bridge,
+          firecracker,
+          ...(kernelPackage === undefined ? {} : { kernelPackage }),
+        };
+        await setUpMicrovms(output, terminationSignal(), what, told);
       }
-      const signal = terminationSignal();
-      const missing = await installPrograms(output, MICROVM_PROGRAMS, signal);
-      if (missing.length > 0) throw new CommandError(`Install what is missing: ${installCommand(missing)}`);
-      const { prepareKernel } = await import('../prepare/microvm-images.ts');
-      const changed = await prepareKernel(output, signal, {
-        imagesDirectory: directory,
-        ...(options.kernelPackage === undefined ? {} : { kernelPackage: options.kernelPackage }),
-      });
-      output.line(
-        changed
-          ? `The guest kernel is in ${directory}.`
-          : `Nothing to do: the guest kernel is in ${directory}.`,
-      );
+      if (options.json) output.json({ imagesDirectory, undone: options.undo === true, steps });
     });
   const test = new Command('test')
-    .description('start three microVMs, reach them, show that they are kept apart, and remove them')
+    .description('start an agent and three microVMs, reach them, show that they are kept apart, remove them')
     .action(async () => {
       const { testMicrovms } = await import('../microvm/smoke-test.ts');
-      await testMicrovms(output, terminationSignal(), imagesDirectory());
+      await testMicrovms(output, terminationSignal(), settings());
     });
   return new Command('microvm').description('virtual machines as seats').addCommand(setup).addCommand(test);
 }

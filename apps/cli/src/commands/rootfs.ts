@@ -1,6 +1,9 @@
-import { join } from 'node:path';
 import { ENGINE_SOCKET, engineClient } from '@clarateach/seats/providers/docker/engine';
-import { DEFAULT_IMAGES_DIRECTORY } from '@clarateach/seats/providers/microvm/settings';
+import {
+  DEFAULT_IMAGES_DIRECTORY,
+  rootfsFile,
+  SEAT_IMAGE,
+} from '@clarateach/seats/providers/microvm/settings';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
 import type { Output } from '../output.ts';
@@ -18,15 +21,18 @@ interface BuildOptions {
   json?: boolean;
 }
 
-const DEFAULT_IMAGE = 'clarateach-workspace:latest';
-
 export function rootfsCommand(output: Output): Command {
   const build = new Command('build')
     .description('make the root disk of microVM seats')
-    .option('--image <name>', `container image to make it from (${DEFAULT_IMAGE} when left out)`)
+    .option('--image <name>', `container image to make it from (${SEAT_IMAGE} when left out)`)
     .option('--dockerfile <file>', 'Dockerfile to make it from, with its directory as context')
     .option('--tree <dir>', 'directory with a whole system to make it from; needs no Docker')
-    .addOption(new Option('--output <file>', 'the disk to make; rootfs.ext4 in IMAGES_DIR when left out'))
+    .addOption(
+      new Option(
+        '--output <file>',
+        'the disk to make; when left out the one in IMAGES_DIR of seats with this image',
+      ),
+    )
     .option('--size <size>', 'size of the disk; what is not used takes up no room', '2G')
     .option(
       '--init-script <file>',
@@ -38,7 +44,8 @@ export function rootfsCommand(output: Output): Command {
       const { makeRootfs } = await import('../prepare/microvm-images.ts');
       const made = await makeRootfs({
         source: sourceOf(options),
-        output: options.output ?? join(process.env.IMAGES_DIR || DEFAULT_IMAGES_DIRECTORY, 'rootfs.ext4'),
+        output:
+          options.output ?? rootfsFile(process.env.IMAGES_DIR || DEFAULT_IMAGES_DIRECTORY, options.image),
         size: options.size,
         ...(options.initScript === undefined ? {} : { initScript: options.initScript }),
         signal: terminationSignal(),
@@ -62,5 +69,5 @@ function sourceOf({ image, dockerfile, tree }: BuildOptions) {
   if (tree !== undefined) return { kind: 'tree', directory: tree } as const;
   const docker = engineClient(ENGINE_SOCKET);
   if (dockerfile !== undefined) return { kind: 'dockerfile', docker, dockerfile } as const;
-  return { kind: 'image', docker, image: image ?? DEFAULT_IMAGE } as const;
+  return { kind: 'image', docker, image: image ?? SEAT_IMAGE } as const;
 }

@@ -24,8 +24,11 @@ function workshop(phase: WorkshopPhase, seat: SeatPhase, reason = ''): WorkshopD
     endsAt: null,
     ttlMinutes: 240,
     image: null,
+    entry: 'open',
+    ownerId: 'u1',
     hasApiKey: false,
-    seats: [{ seat: 1, phase: seat, reason, attempts: 0, learner: null }],
+    injectApiKey: false,
+    seats: [{ seat: 1, phase: seat, reason, movesAt: null, attempts: 0, learner: null }],
   };
 }
 

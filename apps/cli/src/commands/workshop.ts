@@ -1,4 +1,5 @@
-import { type WorkshopId, workshopId } from '@clarateach/contract/ids';
+import { type EntryPolicy, entryPolicy } from '@clarateach/contract/entry';
+import type { WorkshopId } from '@clarateach/contract/ids';
 import { runtimeName } from '@clarateach/contract/runtime';
 import type { CreateWorkshopBody, WorkshopDetails, WorkshopSummary } from '@clarateach/contract/workshop';
 import { Command, Option } from 'commander';
@@ -7,6 +8,8 @@ import { wholeNumber } from '../numbers.ts';
 import { localTime, type Output } from '../output.ts';
 import { readStdin } from '../stdin.ts';
 import { print, type RemoteOptions, remoteCommand, withServer } from './remote.ts';
+import { entryCommands } from './workshop-entry.ts';
+import { parseWorkshopId } from './workshop-id.ts';
 import { follow } from './workshop-progress.ts';
 
 interface CreateOptions extends RemoteOptions {
@@ -16,6 +19,8 @@ interface CreateOptions extends RemoteOptions {
   image?: string;
   ttl?: number;
   apiKeyStdin?: boolean;
+  injectApiKey?: boolean;
+  entry?: EntryPolicy;
   start?: boolean;
   wait?: boolean;
 }
@@ -25,7 +30,7 @@ interface WaitOptions extends RemoteOptions {
 }
 
 export function workshopCommand(output: Output): Command {
-  return new Command('workshop')
+  const command = new Command('workshop')
     .description('make, watch and end workshops on a running server')
     .addCommand(createCommand(output))
     .addCommand(listCommand(output))
@@ -34,6 +39,8 @@ export function workshopCommand(output: Output): Command {
     .addCommand(stopCommand(output))
     .addCommand(extendCommand(output))
     .addCommand(deleteCommand(output));
+  for (const each of entryCommands(output)) command.addCommand(each);
+  return command;
 }
 
 function createCommand(output: Output): Command {
@@ -46,12 +53,19 @@ function createCommand(output: Output): Command {
     .option('--ttl <minutes>', 'minutes from start until it stops by itself', wholeNumber)
     .option(
       '--api-key-stdin',
-      'read the API key for the seats from standard input; every learner can read it',
+      'read the API key of the workshop from standard input; it is kept encrypted and not put into seats',
+    )
+    .option('--inject-api-key', 'put the key into every seat: every learner can read and copy it')
+    .addOption(
+      new Option('--entry <policy>', 'who may take a seat; open when left out').choices(entryPolicy.options),
     )
     .option('--start', 'provision the seats at once')
     .option('--wait', 'start, and return when every seat is usable; shows progress')
     .action((name: string, options: CreateOptions) =>
       withServer(options, async (client) => {
+        if (options.injectApiKey && !options.apiKeyStdin) {
+          throw new UsageError('--inject-api-key needs a key: give one with --api-key-stdin.');
+        }
         const start = options.start === true || options.wait === true;
         const body: CreateWorkshopBody = {
           name,
@@ -61,6 +75,8 @@ function createCommand(output: Output): Command {
           ...(options.image === undefined ? {} : { image: options.image }),
           ...(options.ttl === undefined ? {} : { ttlMinutes: options.ttl }),
           ...(options.apiKeyStdin ? { apiKey: await apiKeyFromStdin() } : {}),
+          ...(options.injectApiKey ? { injectApiKey: true } : {}),
+          ...(options.entry === undefined ? {} : { entry: options.entry }),
           ...(start ? { start } : {}),
         };
         let workshop = (await client.workshops.create({ query: {}, body })).body;
@@ -213,6 +229,7 @@ function printWorkshop(output: Output, workshop: WorkshopSummary): void {
     ['name', workshop.name],
     ['join code', workshop.code],
     ['join link', workshop.joinUrl],
+    ['entry', workshop.entry],
     ['runtime', workshop.runtime],
     ['phase', workshop.phase],
     ['seats ready', `${workshop.readySeats} of ${workshop.seatCount}`],
@@ -226,11 +243,4 @@ async function apiKeyFromStdin(): Promise<string> {
   const key = (await readStdin()).trim();
   if (key === '') throw new UsageError('No API key came on standard input.');
   return key;
-}
-
-function parseWorkshopId(text: string): WorkshopId {
-  const parsed = workshopId.safeParse(text);
-  if (!parsed.success)
-    throw new UsageError(`${text} is not a workshop id: ws- and 8 lower-case letters or digits.`);
-  return parsed.data;
 }

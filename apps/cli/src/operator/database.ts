@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Config, ConfigError, readConfig } from '@clarateach/server/config';
+import { ConfigError } from '@clarateach/contract/settings';
+import { type Config, readConfig } from '@clarateach/server/config';
 import { type Database, migrate, openDatabase } from '@clarateach/server/store/database';
 import { CommandError, UsageError } from '../errors.ts';
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { runCli } from '../testing/run-cli.ts';
+import { runCli, startCli } from '../testing/run-cli.ts';
 
 describe("commands on the server's own data", () => {
   let data: string;
@@ -28,6 +29,33 @@ describe("commands on the server's own data", () => {
     assert.match(stdout, /^ctk_[\w-]{20,}\n$/);
   });
 
+  it('makes a token that may do less, for a while', async () => {
+    const { code, stdout, stderr } = await cli(
+      ...[
+        'token',
+        'create',
+        'reader',
+        '--scope',
+        'workshops:read',
+        '--scope',
+        'account',
+        '--expires',
+        '30',
+        '--json',
+      ],
+    );
+    assert.equal(code, 0, stderr);
+    const { scopes, createdAt, expiresAt } = JSON.parse(stdout);
+    assert.deepEqual(scopes, ['workshops:read', 'account']);
+    assert.equal(Date.parse(expiresAt) - Date.parse(createdAt), 30 * 24 * 60 * 60 * 1000);
+    for (const wrong of [
+      ['--scope', 'everything'],
+      ['--expires', 'soon'],
+    ]) {
+      assert.equal((await cli('token', 'create', 'x', ...wrong)).code, 2);
+    }
+  });
+
   it('makes no token for somebody who has no account', async () => {
     const { code, stderr } = await cli('token', 'create', 'laptop', '--user', 'nobody@example.org');
     assert.equal(code, 1);
@@ -38,6 +66,41 @@ describe("commands on the server's own data", () => {
     const { code, stdout, stderr } = await cli('sign-in-link', '--url', 'https://teach.example.org');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^https:\/\/teach\.example\.org\/\S+\n$/);
+  });
+
+  it('rotates the signing key: the old one is honoured, and the log says who did it', async () => {
+    const [first] = JSON.parse((await cli('keys', 'list', '--json')).stdout) as { kid: string }[];
+    const { code, stdout, stderr } = await cli('keys', 'rotate', '--json');
+    assert.equal(code, 0, stderr);
+    const keys = JSON.parse(stdout) as { kid: string; verifiesUntil: string | null }[];
+    assert.deepEqual([keys.length, keys[1]?.kid], [2, first?.kid]);
+    assert.equal(keys[0]?.verifiesUntil, null);
+    assert.ok(Date.parse(keys[1]?.verifiesUntil ?? '') > Date.now() + 26 * 3_600_000);
+  });
+
+  it('rotates the encryption key, killed at any moment too, and drops the old one', async () => {
+    await cli('token', 'create', 'laptop');
+    const path = join(data, 'secret.key');
+    const old = (await readFile(path, 'utf8')).trim();
+    // Killed once the new secret is written, before anything is sealed with it or while it is.
+    for (const lines of [2, 3]) {
+      const child = startCli(['keys', 'rotate-encryption', '--data', data]);
+      while ((await readFile(path, 'utf8')).trim().split('\n').length < lines && child.exitCode === null) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      child.kill('SIGKILL');
+      await once(child, 'close');
+      assert.equal((await cli('keys', 'list', '--json')).code, 0);
+    }
+    const rotated = await cli('keys', 'rotate-encryption', '--json');
+    assert.equal(rotated.code, 0, rotated.stderr);
+    assert.match(await readFile(path, 'utf8'), new RegExp(old));
+    const dropped = await cli('keys', 'drop-encryption');
+    assert.match(dropped.stdout, /forgotten/, dropped.stderr);
+    assert.doesNotMatch(await readFile(path, 'utf8'), new RegExp(old));
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal((await cli('keys', 'list', '--json')).code, 0);
+    assert.equal((await cli('sign-in-link')).code, 0);
   });
 
   it('leaves a damaged database as it is and says so', async () => {

@@ -1,11 +1,10 @@
-import type { ApiToken } from '@clarateach/contract/account';
+import type { ApiToken, CreateTokenBody } from '@clarateach/contract/account';
 import type { Config } from '@clarateach/server/config';
 import { createPeople, type People } from '@clarateach/server/people/people';
 import type { Database } from '@clarateach/server/store/database';
-import { installationSecret } from '@clarateach/server/tokens/installation-secret';
-import { createSealing } from '@clarateach/server/tokens/sealing';
 import { CommandError } from '../errors.ts';
 import { openMigrated } from './database.ts';
+import { secretsOf } from './secrets.ts';
 
 /**
  * Instructors' accounts, for whoever can read the server's own data and is its operator by that.
@@ -17,11 +16,11 @@ async function withPeople<T>(
 ): Promise<T> {
   const { database } = await openMigrated(config);
   try {
-    const sealing = createSealing(await installationSecret(config.secret));
+    const { sessions } = await secretsOf(config, database);
     const people = createPeople({
       database,
       publicUrl: config.publicUrl ?? `http://localhost:${config.port}`,
-      secret: sealing.derive('sessions'),
+      secret: sessions,
       now: Date.now,
       onError: (error) => {
         throw error;
@@ -36,12 +35,12 @@ async function withPeople<T>(
 /** A new API token of the first admin, or of whoever has the e-mail address. */
 export function createToken(
   config: Config,
-  options: { readonly name: string; readonly email: string | undefined },
+  options: { readonly token: CreateTokenBody; readonly email: string | undefined },
 ): Promise<ApiToken & { readonly token: string }> {
   return withPeople(config, async (people, database) => {
     const user =
       options.email === undefined ? await people.firstAdmin() : await userWith(database, options.email);
-    return people.tokens.create(user, options.name);
+    return people.tokens.create(user, options.token);
   });
 }
 

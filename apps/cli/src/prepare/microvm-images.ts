@@ -41,7 +41,8 @@ export async function makeRootfs(options: RootfsOptions): Promise<Rootfs> {
   return explained(() => buildRootfs(options));
 }
 
-async function explained<T>(work: () => Promise<T>): Promise<T> {
+/** Runs `work`, and tells what it could not do as a command's error. */
+export async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

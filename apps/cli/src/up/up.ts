@@ -94,7 +94,10 @@ async function demo(
   server: { readonly config: Config; readonly url: string },
 ): Promise<void> {
   output.note(`Starting a demo workshop of ${seats} ${seats === 1 ? 'seat' : 'seats'} …`);
-  const access = await createToken(server.config, { name: 'clarateach up --demo', email: undefined });
+  const access = await createToken(server.config, {
+    token: { name: 'clarateach up --demo', scopes: ['workshops:write'] },
+    email: undefined,
+  });
   try {
     const code = await demoWorkshop(output, { url: server.url, token: access.token }, seats, signal);
     output.line(`Join code: ${code}`);

@@ -210,8 +210,9 @@ describe('the API', () => {
     it('with the address', async () => {
       const missing = { status: 404, code: 'not_found' };
       await fails(admin, 'GET', '/api/nothing', undefined, missing);
-      await fails(admin, 'PATCH', '/api/workshops', {}, missing);
-      await fails(admin, 'GET', '/api/join', undefined, missing);
+      const otherMethod = { status: 405, code: 'method_not_allowed' };
+      await fails(admin, 'PATCH', '/api/workshops', {}, otherMethod);
+      await fails(admin, 'GET', '/api/join', undefined, otherMethod);
       await fails(admin, 'GET', '/api/workshops/ws-00000000', undefined, missing);
       await fails(admin, 'GET', '/api/workshops/nonsense', undefined, missing);
       await fails(admin, 'GET', '/api/workshops/%2e%2e%2fx', undefined, missing);
@@ -305,6 +306,8 @@ describe('the API', () => {
         state: 'open',
         seats: 2,
         freeSeats: 1,
+        entry: 'open',
+        registration: null,
       });
     });
   });
@@ -351,10 +354,11 @@ describe('the API', () => {
         runtimes: [
           ...((await server.anyone.json<{ runtimes: object[] }>(200, 'GET', '/api/health')).runtimes ?? []),
         ],
+        workers: null,
         defaultRuntime: 'local',
       });
       const overview = await admin.json<{ seats: object }>(200, 'GET', '/api/admin/overview');
-      assert.deepEqual(overview.seats, { wanted: 2, ready: 1, occupied: 1, failed: 0 });
+      assert.deepEqual(overview.seats, { wanted: 2, ready: 1, occupied: 1, failed: 0, lost: 0 });
     });
 
     it('its figures', async () => {

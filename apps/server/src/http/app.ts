@@ -7,16 +7,21 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Join } from '../join/join.ts';
 import type { People } from '../people/people.ts';
+import type { Provider } from '../people/provider.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Jwks } from '../tokens/signing-keys.ts';
 import type { Workshops } from '../workshops/workshops.ts';
 import { mountApi, sendError } from './api-routes.ts';
 import { mountAuth } from './auth-routes.ts';
+import type { EntryRoutesDeps } from './entry-routes.ts';
+import { refuseOtherMethods } from './known-paths.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Origins } from './origins.ts';
+import { mountProvider } from './provider-routes.ts';
 import { createRouter, type RouterDeps } from './router.ts';
 import { mountSecurityHeaders } from './security-headers.ts';
+import { mountSignInAudit } from './sign-in-audit.ts';
 import { mountWeb } from './web.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -70,11 +75,12 @@ export function createHttp(options: {
   return app as unknown as FastifyInstance;
 }
 
-export interface AppDeps {
+export interface AppDeps extends EntryRoutesDeps {
   readonly origins: Origins;
   readonly workshops: Workshops;
   readonly join: Join;
   readonly people: People;
+  readonly provider: Provider | undefined;
   readonly seatTokens: SeatTokens;
   readonly jwks: () => Jwks;
   readonly metrics: Metrics;
@@ -82,6 +88,9 @@ export interface AppDeps {
   readonly health: () => Promise<Health>;
   readonly version: string;
   readonly seatBase: RouterDeps['seatBase'];
+  readonly audit: RouterDeps['audit'];
+  readonly database: RouterDeps['database'];
+  readonly personalData: RouterDeps['personalData'];
   readonly workers: RouterDeps['workers'];
   /** Origins of workers that pages speak to. */
   readonly workerOrigins: () => readonly string[];
@@ -89,7 +98,6 @@ export interface AppDeps {
   readonly webDirectory: string;
   /** Aborted when streams and long waits are to end. */
   readonly closing: AbortSignal;
-  readonly now: () => number;
 }
 
 /** Mounts everything that the server answers besides the gateway's traffic. */
@@ -99,7 +107,7 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
     sendError(request, reply, error);
   });
   takeJsonOnly(app);
-  mountSecurityHeaders(app, origins, deps.workerOrigins);
+  const pagePolicy = mountSecurityHeaders(app, origins, deps.workerOrigins);
   mountCors(app, origins);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -115,11 +123,14 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
       'answered',
     );
   });
+  const allRoutesAreKnown = refuseOtherMethods(app);
   deps.metrics.mount(app, deps.metricSources);
 
   const { connections } = deps.metricSources.gateway;
   mountApi(app, createRouter({ ...deps, connections }), deps.closing);
+  mountSignInAudit(app, deps);
   mountAuth(app, deps);
+  mountProvider(app, deps.provider);
 
   app.get('/.well-known/jwks.json', async (_request, reply) =>
     reply
@@ -134,7 +145,8 @@ export async function mountApp(app: FastifyInstance, deps: AppDeps): Promise<voi
     return reply.header('access-control-allow-origin', '*').send(await document);
   });
 
-  await mountWeb(app, deps.webDirectory);
+  allRoutesAreKnown();
+  await mountWeb(app, deps.webDirectory, pagePolicy);
   await app.ready();
 }
 

@@ -23,7 +23,7 @@ describe('signing in', () => {
     const link = server.signInUrl ?? '';
     assert.ok(link.startsWith(`${server.url}/api/auth/link?token=`));
     const { pathname, search } = new URL(link);
-    assert.equal((await server.anyone.request('HEAD', pathname + search)).status, 404);
+    assert.equal((await server.anyone.request('HEAD', pathname + search)).status, 405);
     const response = await open(link);
     assert.deepEqual([response.status, response.headers.get('location')], [303, '/']);
     assert.match(

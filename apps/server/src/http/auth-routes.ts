@@ -40,7 +40,7 @@ export function mountAuth(
   app.get(SIGN_IN_LINK_PATH, async (request, reply) => {
     const query = linkQuery.safeParse(request.query);
     const cookies = query.success
-      ? await people.openSignInLink(query.data.token, request.headers)
+      ? await people.openSignInLink(query.data.token, { headers: request.headers, address: request.ip })
       : undefined;
     reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
     if (!cookies) return reply.redirect('/sign-in?error=link', 303);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { TokenScope } from '@clarateach/contract/account';
 import type { Caller as CallerKind } from '@clarateach/contract/api';
 import type { People, Person } from '../people/people.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
@@ -13,7 +14,12 @@ const instructor: Person = {
   cookies: ['refreshed=1'],
 };
 
-function identify(caller: string, person: Person | undefined, headers: RequestContext['headers'] = {}) {
+function identify(
+  caller: string,
+  person: Person | undefined,
+  headers: RequestContext['headers'] = {},
+  scope?: TokenScope,
+) {
   const answer: RequestContext['answer'] = { cookies: [] };
   const context: RequestContext = {
     method: 'POST',
@@ -26,7 +32,7 @@ function identify(caller: string, person: Person | undefined, headers: RequestCo
     people: { authenticate: async () => person } as unknown as People,
     seatTokens: { verifyForRenewal: (token: string) => ({ token }) } as unknown as SeatTokens,
     origins: createOrigins({ publicUrl: 'http://localhost:8080', guessed: true, others: [] }),
-  })({ meta: { caller: caller as CallerKind } }, context, undefined);
+  })({ meta: { caller: caller as CallerKind, ...(scope ? { scope } : {}) } }, context, undefined);
   return { found, answer };
 }
 
@@ -49,8 +55,33 @@ describe('the caller of a procedure', () => {
   it('may be a page of another site only with a token, which no browser sends by itself', async () => {
     const headers = { host: 'localhost:8080', origin: 'https://evil.example.org' };
     await assert.rejects(identify('instructor', instructor, headers).found, { code: 'foreign_origin' });
-    const program: Person = { ...instructor, via: { kind: 'api-token', id: 'x' } };
-    assert.equal((await identify('instructor', program, headers).found).kind, 'person');
+    const program: Person = {
+      ...instructor,
+      via: { kind: 'api-token', id: 'x', scopes: ['workshops:read'], expiresAt: null },
+    };
+    assert.equal((await identify('instructor', program, headers, 'workshops:read').found).kind, 'person');
+  });
+
+  it('with an API token needs the scope that the procedure names, and one that names none takes no token', async () => {
+    const token = (scopes: readonly TokenScope[], role: Person['role'] = 'admin'): Person => ({
+      ...instructor,
+      role,
+      via: { kind: 'api-token', id: 'x', scopes, expiresAt: null },
+    });
+    const scopes = ['workshops:read', 'workshops:write', 'account', 'admin'] as const;
+    await assert.rejects(identify('instructor', token(scopes)).found, { code: 'forbidden' });
+    await assert.rejects(identify('admin', token(scopes)).found, { code: 'forbidden' });
+    for (const scope of scopes) {
+      for (const held of scopes) {
+        const { found } = identify('instructor', token([held]), {}, scope);
+        if (held === scope || (held === 'workshops:write' && scope === 'workshops:read')) await found;
+        else await assert.rejects(found, { code: 'forbidden' });
+      }
+    }
+    await assert.rejects(identify('admin', token(scopes, 'instructor'), {}, 'admin').found, {
+      code: 'forbidden',
+    });
+    assert.equal((await identify('admin', token(['admin']), {}, 'admin').found).kind, 'person');
   });
 
   it('shows a seat token where learners call', async () => {

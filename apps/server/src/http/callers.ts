@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { TokenScope } from '@clarateach/contract/account';
 import type { ProcedureMeta } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
 import type { SeatClaims } from '@clarateach/contract/token';
+import { grants, type TokenGrant } from '../people/api-tokens.ts';
 import type { People, Person } from '../people/people.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Origins } from './origins.ts';
@@ -24,7 +26,7 @@ export type Caller =
   | { readonly kind: 'person'; readonly person: Person };
 
 export type IdentifyCaller = (
-  procedure: { readonly meta: ProcedureMeta },
+  procedure: { readonly meta: Partial<ProcedureMeta> },
   context: RequestContext,
   input: unknown,
 ) => Promise<Caller>;
@@ -37,9 +39,10 @@ export function identifyCaller(deps: {
 }): IdentifyCaller {
   const { people, seatTokens, origins } = deps;
 
-  const person = async (context: RequestContext): Promise<Person> => {
-    const found = await people.authenticate(context.headers);
+  const person = async (context: RequestContext, { scope }: Partial<ProcedureMeta>): Promise<Person> => {
+    const found = await people.authenticate(context.headers, context.address);
     if (!found) throw unauthenticated(context.headers);
+    if (found.via.kind === 'api-token') checkScope(found.via, scope);
     // Only what a browser adds by itself can be abused by another site's page.
     if (found.via.kind === 'session') origins.check(context.method, context.headers);
     context.answer.cookies = found.cookies;
@@ -53,9 +56,9 @@ export function identifyCaller(deps: {
       case 'learner':
         return { kind: 'learner', claims: seatTokens.verifyForRenewal(seatToken(context, input)) };
       case 'instructor':
-        return { kind: 'person', person: await person(context) };
+        return { kind: 'person', person: await person(context, meta) };
       case 'admin': {
-        const found = await person(context);
+        const found = await person(context, meta);
         if (found.role !== 'admin') throw new PublicError('forbidden', 'Only an admin may do this.');
         return { kind: 'person', person: found };
       }
@@ -88,11 +91,23 @@ function seatToken({ headers }: RequestContext, input: unknown): string {
   return token;
 }
 
+function checkScope(token: TokenGrant, scope: TokenScope | undefined): void {
+  if (scope === undefined) {
+    throw new PublicError('forbidden', 'No API token may do this. Sign in with a browser.');
+  }
+  if (!grants(token.scopes, scope)) {
+    throw new PublicError(
+      'forbidden',
+      `This API token may not do this: it lacks the scope ${scope}. Make one that has it.`,
+    );
+  }
+}
+
 function unauthenticated({ authorization }: IncomingHttpHeaders): PublicError {
   return new PublicError(
     'unauthenticated',
     authorization === undefined
       ? 'Sign in first. Programs send an API token as Authorization: Bearer ctk_….'
-      : 'This API token is not valid. It may have been revoked; make another one.',
+      : 'This API token is not valid. It may have expired or been revoked; make another one.',
   );
 }

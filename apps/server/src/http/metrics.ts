@@ -1,13 +1,21 @@
-import type { AdminOverview } from '@clarateach/contract/health';
+import type { AdminOverview, WorkerView } from '@clarateach/contract/health';
 import type { GatewayStats } from '@clarateach/gateway/ports';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DiskUse } from '../disk-watch.ts';
 
 /** Where the figures come from when they are asked for. */
 export interface MetricSources {
   readonly overview: () => Promise<Pick<AdminOverview, 'workshops' | 'runningWorkshops' | 'seats'>>;
+  readonly workers: () => readonly WorkerView[];
   readonly gateway: { connections(): number; stats(): GatewayStats };
+  readonly disks: () => Promise<readonly DiskUse[]>;
 }
+
+const DISK_GAUGES: readonly (readonly [name: string, help: string, bytes: (use: DiskUse) => number])[] = [
+  ['clarateach_disk_bytes', 'Size of the disks of the data and the seats.', (use) => use.totalBytes],
+  ['clarateach_disk_free_bytes', 'What is free of them.', (use) => use.freeBytes],
+];
 
 export interface Metrics {
   /** A step that the reconciler took for a seat, and `ok` or the kind of the failure. */
@@ -36,7 +44,7 @@ export function createMetrics(): Metrics {
   return {
     reconcilerStep: (step, outcome) => steps.inc({ step, outcome }),
 
-    mount(app, { overview, gateway }) {
+    mount(app, { overview, workers, gateway, disks }) {
       collectDefaultMetrics({ register: registry });
       const databaseUp = new Gauge({
         name: 'clarateach_database_up',
@@ -51,7 +59,7 @@ export function createMetrics(): Metrics {
       });
       new Gauge({
         name: 'clarateach_seats',
-        help: 'Seats that are wanted, free and ready, occupied, failed.',
+        help: 'Seats that are wanted, free and ready, occupied, failed, lost with their worker.',
         labelNames: ['state'],
         registers,
         async collect() {
@@ -69,6 +77,17 @@ export function createMetrics(): Metrics {
           }
         },
       });
+      for (const [name, help, bytes] of DISK_GAUGES) {
+        new Gauge({
+          name,
+          help,
+          labelNames: ['place'],
+          registers,
+          async collect() {
+            for (const use of await disks()) this.set({ place: use.place }, bytes(use));
+          },
+        });
+      }
       new Gauge({
         name: 'clarateach_gateway_connections',
         help: 'Open WebSockets to seats.',
@@ -77,6 +96,7 @@ export function createMetrics(): Metrics {
           this.set(gateway.connections());
         },
       });
+      watchWorkers(registers, workers);
       counterOf(registry, 'clarateach_gateway_requests_total', 'HTTP requests relayed to seats.', () => [
         [{}, gateway.stats().requests],
       ]);
@@ -107,6 +127,34 @@ export function createMetrics(): Metrics {
       });
     },
   };
+}
+
+/** What the heartbeat knows of each worker, by its address; nothing where the server itself runs the seats. */
+function watchWorkers(registers: Registry[], workers: MetricSources['workers']): void {
+  const figures: readonly [name: string, help: string, read: (worker: WorkerView) => number][] = [
+    ['up', 'Whether the worker answers: 1 or 0.', ({ state }) => (state === 'up' ? 1 : 0)],
+    ['draining', 'Whether it takes no new seats: 1 or 0.', ({ draining }) => (draining ? 1 : 0)],
+    ['capacity', 'Seats that it takes.', ({ capacity }) => capacity],
+    ['seats', 'Seats that it had when it last answered, with those of others.', ({ seatCount }) => seatCount],
+    [
+      'seats_lost',
+      'Seats of this installation that are out of sight with it.',
+      ({ state, seats }) => (state === 'up' ? 0 : seats.length),
+    ],
+  ];
+  for (const [name, help, read] of figures) {
+    new Gauge({
+      name: `clarateach_worker_${name}`,
+      help,
+      labelNames: ['worker'],
+      registers,
+      collect() {
+        // A worker that is named no more has no figures.
+        this.reset();
+        for (const worker of workers()) this.set({ worker: worker.address }, read(worker));
+      },
+    });
+  }
 }
 
 /** A counter that somebody else counts. */

@@ -74,7 +74,7 @@ const SECURITY: Record<ProcedureMeta['caller'], OpenAPI.SecurityRequirementObjec
 const ERRORS: readonly (readonly [status: string, description: string, signedIn: boolean])[] = [
   ['400', 'The input is wrong: `invalid_input`, with the `field`.', false],
   ['401', '`unauthenticated`', true],
-  ['403', '`forbidden`, `foreign_origin` or `removed`', true],
+  ['403', '`forbidden`, `foreign_origin`, `removed` or `registration_required`', false],
   ['404', '`not_found` or `unknown_code`', false],
   ['409', 'What is asked does not fit the state of things; the code says why.', false],
   ['429', '`too_many_attempts`, with `Retry-After`', false],
@@ -121,6 +121,17 @@ const OTHER_PATHS: OpenAPI.PathsObject = {
       summary: 'End the session',
       security: [],
       responses: { 200: { description: 'OK' } },
+    },
+  },
+  '/api/auth/provider': {
+    get: {
+      operationId: 'auth.provider',
+      tags: ['auth'],
+      summary:
+        'Send a browser to the identity provider, where there is one; `next` is the path to come back to',
+      security: [],
+      parameters: [{ name: 'next', in: 'query', schema: { type: 'string' } }],
+      responses: { 303: { description: 'To the identity provider, or back to the sign-in page' } },
     },
   },
   '/.well-known/jwks.json': {

@@ -1,19 +1,26 @@
-import { api } from '@clarateach/contract/api';
 import { PublicError } from '@clarateach/contract/errors';
 import type { AdminOverview, Health, WorkerView } from '@clarateach/contract/health';
 import type { SeatId } from '@clarateach/contract/ids';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { implement, withEventMeta } from '@orpc/server';
-import { addressKey, createAttempts } from '../attempts.ts';
+import { withEventMeta } from '@orpc/server';
+import type { Audit } from '../audit/audit.ts';
+import { auditPage } from '../audit/audit-pages.ts';
 import type { Claim, Join } from '../join/join.ts';
 import type { People } from '../people/people.ts';
+import type { PersonalData } from '../personal-data/personal-data.ts';
+import type { Database } from '../store/database.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Workshops } from '../workshops/workshops.ts';
+import { createAuditTrail } from './audit-trail.ts';
 import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
+import { createCodeGuesses } from './code-guesses.ts';
+import { type EntryRoutesDeps, entryRoutes } from './entry-routes.ts';
+import { implementer } from './implementer.ts';
 import type { Origins } from './origins.ts';
+import { peopleHandlers } from './people-handlers.ts';
 
-export interface RouterDeps {
+export interface RouterDeps extends EntryRoutesDeps {
   readonly workshops: Workshops;
   readonly join: Join;
   readonly people: People;
@@ -25,35 +32,17 @@ export interface RouterDeps {
   /** The base of a seat's paths, for somebody who reaches this server at `reachedAt`. */
   readonly seatBase: (id: SeatId, reachedAt: string) => string;
   readonly workers: () => readonly WorkerView[];
+  readonly audit: Audit;
+  readonly database: Database;
+  readonly personalData: PersonalData;
   readonly now: () => number;
 }
 
 /** The contract, implemented. Rules live in what it calls; here is only what belongs to HTTP. */
 export function createRouter(deps: RouterDeps) {
-  const { workshops, join, people, seatTokens, origins } = deps;
-  const identify = identifyCaller(deps);
-  const guesses = createAttempts({ burst: 30, perMinute: 30, now: deps.now });
-
-  const base = implement(api).$context<RequestContext>();
-  const os = base.use(async ({ context, procedure, next }, input) =>
-    next({ context: { caller: await identify(procedure['~orpc'], context, input) } }),
-  );
-
-  /** Only wrong codes count, so a whole class behind one address comes in at once. */
-  const guessing = async <T>(
-    { address }: RequestContext,
-    work: () => Promise<T>,
-    isGuess = (error: PublicError) => error.code === 'unknown_code',
-  ): Promise<T> => {
-    const key = addressKey(address);
-    guesses.check(key);
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof PublicError && isGuess(error)) guesses.count(key);
-      throw error;
-    }
-  };
+  const { workshops, join, people, seatTokens, origins, personalData } = deps;
+  const guesses = createCodeGuesses(deps);
+  const os = implementer(identifyCaller(deps), createAuditTrail(deps));
 
   const session = async (claim: Claim, context: RequestContext): Promise<SeatSession> => ({
     ...(await seatTokens.issue(claim)),
@@ -87,6 +76,8 @@ export function createRouter(deps: RouterDeps) {
   };
 
   return os.router({
+    ...entryRoutes(os, { ...deps, guesses, session }),
+
     health: os.health.handler(async ({ context }) => {
       const health = await deps.health();
       if (!health.database.ok) context.answer.status = 503;
@@ -96,17 +87,31 @@ export function createRouter(deps: RouterDeps) {
     join: {
       join: os.join.join.handler(async ({ input, context }) =>
         session(
-          await guessing(
-            context,
+          await guesses.guard(
+            {
+              address: context.address,
+              code: input.code,
+              newcomer: input.odehash === undefined,
+              proves: () => join.proves(input),
+              // Where only those with a seat come in, a return code that is refused was wrong.
+              isGuess: ({ code }) =>
+                code === 'unknown_code' || (input.odehash !== undefined && ONLY_RETURNING.has(code)),
+            },
             () => join.join(input),
-            // A full workshop lets in return codes alone, so one that it refuses was wrong.
-            ({ code }) =>
-              code === 'unknown_code' || (code === 'workshop_full' && input.odehash !== undefined),
           ),
           context,
         ),
       ),
-      info: os.join.info.handler(({ input, context }) => guessing(context, () => join.info(input.code))),
+      info: os.join.info.handler(({ input, context }) =>
+        guesses.guard(
+          {
+            address: context.address,
+            code: input.code,
+            proves: () => join.proves({ code: input.code, odehash: undefined }),
+          },
+          () => join.info(input.code),
+        ),
+      ),
       renew: os.join.renew.handler(async ({ context }) => {
         const { workshopId, odehash } = claimsOf(context);
         return session(await join.claimOf(workshopId, odehash), context);
@@ -114,9 +119,13 @@ export function createRouter(deps: RouterDeps) {
     },
 
     workshops: {
-      list: os.workshops.list.handler(async ({ context }) => ({
-        workshops: await workshops.list(personOf(context).userId),
-      })),
+      list: os.workshops.list.handler(async ({ input, context }) => {
+        const { userId, role } = personOf(context);
+        if (input?.scope === 'all' && role !== 'admin') {
+          throw new PublicError('forbidden', 'Only an admin sees the workshops of others.');
+        }
+        return { workshops: await workshops.list(userId, input?.scope) };
+      }),
       create: os.workshops.create.handler(async ({ input: { query, body }, context, signal }) => {
         const owner = personOf(context).userId;
         const wait = query.wait === 'ready';
@@ -127,9 +136,12 @@ export function createRouter(deps: RouterDeps) {
         if (!wait) return { status: 202, body: made };
         return { status: 201, body: await settled(owner, made, context, signal) };
       }),
-      show: os.workshops.show.handler(({ input, context }) =>
-        workshops.show(personOf(context).userId, input.id),
-      ),
+      show: os.workshops.show.handler(async ({ input, context }) => {
+        const workshop = await workshops.show(personOf(context).userId, input.id);
+        // Where its instructor is, there is the class.
+        guesses.know(context.address, workshop.code);
+        return workshop;
+      }),
       start: os.workshops.start.handler(async ({ input: { params, query }, context, signal }) => {
         const owner = personOf(context).userId;
         const started = await workshops.start(owner, params.id);
@@ -159,6 +171,16 @@ export function createRouter(deps: RouterDeps) {
       resetSeat: os.workshops.resetSeat.handler(({ input, context }) =>
         workshops.resetSeat(personOf(context).userId, input.id, input.seat),
       ),
+      removeLearner: os.workshops.removeLearner.handler(({ input, context }) =>
+        workshops.removeLearner(personOf(context).userId, input.id, input.seat),
+      ),
+      removals: os.workshops.removals.handler(async ({ input, context }) => ({
+        removals: await workshops.removals(personOf(context).userId, input.id),
+      })),
+      letBack: os.workshops.letBack.handler(async ({ input: { id, removal }, context }) => {
+        await workshops.letBack(personOf(context).userId, id, removal);
+        return { removal };
+      }),
     },
 
     account: {
@@ -166,15 +188,23 @@ export function createRouter(deps: RouterDeps) {
       update: os.account.update.handler(({ input, context }) =>
         people.updateAccount(personOf(context), input),
       ),
+      confirmAddress: os.account.confirmAddress.handler(async ({ context }) => {
+        const { id, email } = await people.account(personOf(context));
+        people.entry.mailConfirmation({ id, email });
+        return { sent: true };
+      }),
     },
+
+    ...peopleHandlers(os, deps),
 
     tokens: {
       list: os.tokens.list.handler(async ({ context }) => ({
         tokens: await people.tokens.list(personOf(context).userId),
       })),
-      create: os.tokens.create.handler(({ input, context }) =>
-        people.tokens.create(personOf(context).userId, input.name),
-      ),
+      create: os.tokens.create.handler(({ input, context }) => {
+        const { userId, via } = personOf(context);
+        return people.tokens.create(userId, input, via.kind === 'api-token' ? via : undefined);
+      }),
       revoke: os.tokens.revoke.handler(async ({ input, context }) => {
         await people.tokens.revoke(personOf(context).userId, input.id);
         return input;
@@ -190,9 +220,19 @@ export function createRouter(deps: RouterDeps) {
         }),
       ),
       vms: os.admin.vms.handler(() => ({ workers: [...deps.workers()] })),
+      audit: os.admin.audit.handler(({ input }) => auditPage(deps.database, input)),
+      exportData: os.admin.exportData.handler(({ input, context }) =>
+        personalData.export(input.subject, { userId: personOf(context).userId, address: context.address }),
+      ),
+      deleteData: os.admin.deleteData.handler(({ input, context }) =>
+        personalData.delete(input.subject, { userId: personOf(context).userId, address: context.address }),
+      ),
     },
   });
 }
+
+/** How a workshop refuses newcomers. */
+const ONLY_RETURNING: ReadonlySet<string> = new Set(['workshop_full', 'registration_required']);
 
 export type AppRouter = ReturnType<typeof createRouter>;
 

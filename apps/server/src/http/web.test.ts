@@ -8,6 +8,7 @@ import { type TestServer, testServer } from '../testing/server.ts';
 import { securityHeaders } from './security-headers.ts';
 
 const PAGE = '<!doctype html><title>ClaraTeach</title>';
+const PAGE_FILE = PAGE.replace('<title>', '<meta property="csp-nonce" nonce="__CSP_NONCE__"><title>');
 const SCRIPT = 'console.log("a script");';
 
 describe('the web app', () => {
@@ -16,7 +17,7 @@ describe('the web app', () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'clarateach-web-'));
     await mkdir(join(directory, 'assets'));
-    await writeFile(join(directory, 'index.html'), PAGE);
+    await writeFile(join(directory, 'index.html'), PAGE_FILE);
     await writeFile(join(directory, 'icon.svg'), '<svg/>');
     await writeFile(join(directory, 'assets', 'main-abc123.js'), SCRIPT);
     await writeFile(join(directory, 'assets', 'main-abc123.js.br'), brotliCompressSync(SCRIPT));
@@ -33,7 +34,8 @@ describe('the web app', () => {
     for (const path of ['/', '/join/ABC234', '/workshops/ws-abcdefgh?tab=1', '/sign-in?error=link']) {
       for (const accept of ['text/html,application/xhtml+xml', '*/*']) {
         const response = await get(path, { accept });
-        assert.deepEqual([response.status, await response.text()], [200, PAGE], path);
+        const text = (await response.text()).replace(/<meta [^>]+>/, '');
+        assert.deepEqual([response.status, text], [200, PAGE], path);
         assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
         assert.equal(response.headers.get('cache-control'), 'no-cache');
       }
@@ -68,6 +70,9 @@ describe('the web app', () => {
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
     const policy = headers.get('content-security-policy') ?? '';
     assert.match(policy, /script-src 'self';/);
+    assert.match(policy, /script-src-attr 'none'/);
+    assert.equal(headers.get('x-frame-options'), 'DENY');
+    assert.match(headers.get('permissions-policy') ?? '', /camera=\(\)/);
     assert.match(policy, /frame-ancestors 'none'/);
     assert.match(policy, /frame-src http:\/\/\*\.localhost:\*/);
     assert.equal(headers.get('strict-transport-security'), null);
@@ -78,6 +83,22 @@ describe('the web app', () => {
     assert.match(secure['content-security-policy'], /frame-src https:\/\/\*\.teach\.example\.org;/);
     assert.match(secure['content-security-policy'], /wss:\/\/\*\.teach\.example\.org/);
     assert.ok(secure['strict-transport-security']);
+  });
+
+  it('gives the page a nonce of its own in each answer, and no other style acts', async () => {
+    const seen = new Set<string>();
+    for (let time = 0; time < 3; time++) {
+      const response = await get('/', { accept: 'text/html' });
+      const policy = response.headers.get('content-security-policy') ?? '';
+      const nonce = /style-src 'self' 'nonce-([\w-]{22})'/.exec(policy)?.[1] ?? '';
+      assert.ok((await response.text()).includes(`nonce="${nonce}"`));
+      assert.doesNotMatch(policy.replace(/style-src-attr [^;]+/, ''), /unsafe-/);
+      seen.add(nonce);
+    }
+    assert.equal(seen.size, 3);
+    assert.equal((await get('/index.html')).status, 404);
+    const api = (await get('/api/health')).headers.get('content-security-policy') ?? '';
+    assert.match(api, /default-src 'none'/);
   });
 
   it('that is not built says so, and the API works', async () => {

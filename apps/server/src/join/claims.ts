@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Odehash, randomCode, type WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
+import type { RegistrationRow } from '../entry/store.ts';
+import { removedAmong } from '../removal/removal.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema, SessionsTable } from '../store/schema.ts';
 import { lockWorkshop, nextRevision, type SessionRow, type WorkshopRow } from '../workshops/store.ts';
@@ -12,11 +14,18 @@ export interface ClaimRequest {
   readonly name: string;
   /** A learner's own code: leads back to their seat, or becomes the code of a new claim. */
   readonly odehash: Odehash | undefined;
+  /** Where an access code was typed: it stands for a return code of its own. */
+  readonly accessCode?: string | undefined;
 }
 
 export type ClaimOutcome =
   | { readonly outcome: 'claimed'; readonly session: SessionRow; readonly returning: boolean }
-  | { readonly outcome: 'no_free_seat' };
+  | { readonly outcome: 'no_free_seat' }
+  | { readonly outcome: 'removed' }
+  /** The workshop takes no newcomers by the join code alone, or not this registration. */
+  | { readonly outcome: 'not_admitted'; readonly registration: RegistrationRow | undefined }
+  /** The access code was replaced a moment ago. */
+  | { readonly outcome: 'unknown_code' };
 
 /**
  * Gives each request its seat, in the order of the requests: the old one to a known learner, the
@@ -35,25 +44,39 @@ export async function claimSeats(
     readonly nextOdehash: (seat: number) => Odehash | undefined;
   },
 ): Promise<{ workshop: WorkshopRow | undefined; outcomes: readonly ClaimOutcome[] }> {
-  const { workshopId, requests, now } = request;
+  const { workshopId, now } = request;
   const workshop = await lockWorkshop(request.database, trx, workshopId);
   if (workshop?.wanted !== 'running') return { workshop, outcomes: [] };
 
-  const known = await knownSessions(trx, workshopId, requests);
+  const registered = await registrationsByCode(trx, workshopId, request.requests);
+  const requests = request.requests.map((each) => {
+    const registration = each.accessCode === undefined ? undefined : registered.get(each.accessCode);
+    return { ...each, registration, odehash: registration?.odehash ?? each.odehash };
+  });
+  const odehashes = requests.flatMap(({ odehash }) => odehash ?? []);
+  const known = await knownSessions(trx, workshopId, odehashes);
+  const removed = await removedAmong(trx, workshopId, odehashes);
   const newcomers = requests.filter(({ odehash }) => odehash === undefined || !known.has(odehash)).length;
   const free = newcomers > 0 ? await freeSeats(trx, workshopId, newcomers) : [];
   const made: SessionsTable[] = [];
   const renamed: SessionRow[] = [];
+  const came = new Map<string, { readonly registration: RegistrationRow; readonly seat: number }>();
 
-  const outcomes = requests.map(({ name, odehash }): ClaimOutcome => {
+  const outcomes = requests.map(({ name, odehash, accessCode, registration }): ClaimOutcome => {
+    if (accessCode !== undefined && !registration) return { outcome: 'unknown_code' };
+    if (odehash !== undefined && removed.has(odehash)) return { outcome: 'removed' };
+    if (registration && !isAdmitted(workshop, registration)) return { outcome: 'not_admitted', registration };
     const old = odehash === undefined ? undefined : known.get(odehash);
+    if (registration && old) came.set(registration.id, { registration, seat: old.seat });
     if (old) {
       const session = { ...old, name };
       if (old.name !== name) renamed.push(session);
       return { outcome: 'claimed', session, returning: true };
     }
+    if (!registration && workshop.entry !== 'open') return { outcome: 'not_admitted', registration };
     const seat = free.shift();
     if (seat === undefined) return { outcome: 'no_free_seat' };
+    if (registration) came.set(registration.id, { registration, seat });
     const session: SessionRow = {
       id: randomUUID(),
       workshopId,
@@ -73,15 +96,46 @@ export async function claimSeats(
   for (const { id, name } of renamed) {
     await trx.updateTable('sessions').set({ name }).where('id', '=', id).execute();
   }
+  for (const { registration, seat } of came.values()) {
+    if (registration.cameAt !== null && registration.seat === seat) continue;
+    await trx
+      .updateTable('registrations')
+      .set({ cameAt: registration.cameAt ?? now, seat })
+      .where('id', '=', registration.id)
+      .execute();
+  }
   return { workshop, outcomes };
+}
+
+/** Whether the learner of a registration may take a seat. */
+export function isAdmitted(
+  { entry }: Pick<WorkshopRow, 'entry'>,
+  { state, source }: Pick<RegistrationRow, 'state' | 'source'>,
+): boolean {
+  return state === 'confirmed' && (entry !== 'list' || source === 'list');
+}
+
+async function registrationsByCode(
+  trx: Transaction<Schema>,
+  workshopId: WorkshopId,
+  requests: readonly ClaimRequest[],
+): Promise<Map<string, RegistrationRow>> {
+  const codes = requests.flatMap(({ accessCode }) => accessCode ?? []);
+  if (codes.length === 0) return new Map();
+  const rows = await trx
+    .selectFrom('registrations')
+    .selectAll()
+    .where('workshopId', '=', workshopId)
+    .where('accessCode', 'in', codes)
+    .execute();
+  return new Map(rows.map((row) => [row.accessCode, row]));
 }
 
 async function knownSessions(
   trx: Transaction<Schema>,
   workshopId: WorkshopId,
-  requests: readonly ClaimRequest[],
+  odehashes: readonly Odehash[],
 ): Promise<Map<Odehash, SessionRow>> {
-  const odehashes = requests.flatMap(({ odehash }) => odehash ?? []);
   if (odehashes.length === 0) return new Map();
   const sessions = await trx
     .selectFrom('sessions')

@@ -1,12 +1,14 @@
 import { PublicError } from '@clarateach/contract/errors';
 import { normalizeCode, type Odehash, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
 import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
+import { placeOf, type RegistrationRow } from '../entry/store.ts';
 import { phaseOfSeat } from '../reconciler/situation.ts';
+import { removedAmong, removedByInstructor } from '../removal/removal.ts';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
-import { loadWorkshop, type WorkshopState } from '../workshops/store.ts';
+import { loadWorkshop, type WorkshopRow, type WorkshopState } from '../workshops/store.ts';
 import { batchLanes } from './batch-lanes.ts';
-import { type ClaimRequest, claimSeats } from './claims.ts';
+import { type ClaimOutcome, type ClaimRequest, claimSeats, isAdmitted } from './claims.ts';
 
 /** A learner's place. */
 export interface Claim {
@@ -19,9 +21,14 @@ export interface Claim {
 }
 
 export interface Join {
-  /** Throws `unknown_code`, `workshop_full` or `workshop_not_running`. */
+  /**
+   * Throws `unknown_code`, `workshop_full`, `workshop_not_running`, `registration_required`,
+   * `on_waiting_list` or `removed`.
+   */
   join(input: JoinBody): Promise<Claim>;
   info(code: string): Promise<JoinInfo>;
+  /** Whether it shows more than a join code: a known access code, or a return code of the workshop. */
+  proves(input: Pick<JoinBody, 'code' | 'odehash'>): Promise<boolean>;
   /**
    * The claim behind a token that is to be renewed. Throws `workshop_not_running` once the workshop has
    * stopped, and `removed` where it runs and the learner holds no seat in it any more.
@@ -42,23 +49,21 @@ export function createJoin(deps: {
 }): Join {
   const { database, changes } = deps;
 
-  const findByCode = async (code: string) => {
-    const row = await database.db
-      .selectFrom('workshops')
-      .select(['id', 'name'])
-      .where('code', '=', normalizeCode(code))
-      .executeTakeFirst();
-    if (!row) {
-      throw new PublicError('unknown_code', 'No workshop has this code. Check it with your instructor.');
-    }
-    return row;
+  // All that ask at one time are looked up in two queries: a class comes in within a second.
+  const look = batchLanes<'codes', string, Door>({
+    maxBatch: MAX_BATCH,
+    run: (_, codes) => doorsOf(database, codes),
+  });
+  const findByCode = async (typed: string): Promise<KnownDoor> => {
+    const door = await look('codes', normalizeCode(typed));
+    if (door.kind === 'none') throw unknownCode();
+    return door;
   };
 
-  // All that wait with one code are claimed in one transaction: one sync to disk for a whole class.
-  const claim = batchLanes<string, ClaimRequest, Claim | 'no_free_seat'>({
+  // All that wait for one workshop are claimed in one transaction: one sync to disk for a whole class.
+  const claim = batchLanes<WorkshopId, ClaimRequest, Claim | Refusal>({
     maxBatch: MAX_BATCH,
-    async run(code, requests) {
-      const { id, name } = await findByCode(code);
+    async run(id, requests) {
       const { workshop, outcomes } = await database.transaction((trx) =>
         claimSeats(trx, {
           database,
@@ -71,10 +76,10 @@ export function createJoin(deps: {
       if (workshop?.wanted !== 'running') throw notRunning(workshop?.name);
       if (outcomes.some(({ outcome }) => outcome === 'claimed')) changes.notify(id);
       return outcomes.map((result) =>
-        result.outcome === 'no_free_seat'
-          ? 'no_free_seat'
+        result.outcome !== 'claimed'
+          ? result
           : {
-              workshop: { id, name },
+              workshop: { id, name: workshop.name },
               seat: result.session.seat,
               odehash: result.session.odehash,
               name: result.session.name,
@@ -86,22 +91,61 @@ export function createJoin(deps: {
 
   return {
     async join({ code, name, odehash }) {
-      const outcome = await claim(normalizeCode(code), { name, odehash });
-      if (outcome === 'no_free_seat') throw await noFreeSeat(database, await findByCode(code));
-      return outcome;
+      const door = await findByCode(code);
+      const outcome = await claim(door.workshop.id, {
+        name,
+        odehash: door.kind === 'workshop' ? odehash : undefined,
+        accessCode: door.kind === 'registration' ? normalizeCode(code) : undefined,
+      });
+      if (!('outcome' in outcome)) return outcome;
+      switch (outcome.outcome) {
+        case 'removed':
+          throw removedByInstructor(door.workshop.name);
+        case 'no_free_seat':
+          throw await noFreeSeat(database, door.workshop);
+        case 'unknown_code':
+          throw unknownCode();
+        case 'not_admitted':
+          throw await notAdmitted(database, door.workshop, outcome.registration);
+      }
     },
 
     async info(code) {
-      const { id, name } = await findByCode(code);
-      const state = await loadWorkshop(database, id);
+      const door = await findByCode(code);
+      const state = await loadWorkshop(database, door.workshop.id);
       const { free, pending, total } = countSeats(state);
       const running = state?.workshop.wanted === 'running';
+      const registration = door.kind === 'registration' ? door.registration : undefined;
+      // A learner who has a seat comes in whatever the others have.
+      const seated = state?.sessions.some(({ odehash }) => odehash === registration?.odehash) === true;
       return {
-        workshop: { id, name },
-        state: !running ? 'stopped' : free > 0 ? 'open' : pending > 0 ? 'starting' : 'full',
+        workshop: { id: door.workshop.id, name: door.workshop.name },
+        state: !running ? 'stopped' : free > 0 || seated ? 'open' : pending > 0 ? 'starting' : 'full',
         seats: total,
         freeSeats: running ? free : 0,
+        entry: door.workshop.entry,
+        registration: registration
+          ? {
+              name: registration.name,
+              state: registration.state,
+              place: await placeOf(database.db, registration),
+              admitted: isAdmitted(door.workshop, registration),
+            }
+          : null,
       };
+    },
+
+    async proves({ code, odehash }) {
+      const door = await look('codes', normalizeCode(code));
+      if (door.kind !== 'workshop') return door.kind === 'registration';
+      if (odehash === undefined) return false;
+      const session = await database.db
+        .selectFrom('sessions')
+        .select('id')
+        .where('workshopId', '=', door.workshop.id)
+        .where('odehash', '=', odehash)
+        .executeTakeFirst();
+      return session !== undefined;
     },
 
     async claimOf(workshopId, odehash) {
@@ -115,6 +159,8 @@ export function createJoin(deps: {
         .executeTakeFirst();
       if (row?.wanted !== 'running') throw notRunning(row?.workshopName);
       if (row.seat === null || row.name === null) {
+        const removed = await removedAmong(database.db, workshopId, [odehash]);
+        if (removed.has(odehash)) throw removedByInstructor(row.workshopName);
         throw new PublicError(
           'removed',
           'This seat is not yours any more: it was given to somebody else, or the workshop was started anew. Join again with the code.',
@@ -139,6 +185,79 @@ function countSeats(state: WorkshopState | undefined): { free: number; pending: 
   const free = phases.filter((phase) => phase === 'ready').length;
   const lost = phases.filter((phase) => phase === 'failed' || phase === 'off' || phase === 'stopping').length;
   return { free, pending: phases.length - free - lost, total: state.seats.length };
+}
+
+/** What a code opens. */
+type Door =
+  | { readonly kind: 'workshop'; readonly workshop: DoorWorkshop }
+  | { readonly kind: 'registration'; readonly workshop: DoorWorkshop; readonly registration: RegistrationRow }
+  | { readonly kind: 'none' };
+type KnownDoor = Exclude<Door, { readonly kind: 'none' }>;
+type DoorWorkshop = Pick<WorkshopRow, 'id' | 'name' | 'code' | 'entry'>;
+type Refusal = Exclude<ClaimOutcome, { readonly outcome: 'claimed' }>;
+
+async function doorsOf({ db }: Database, codes: readonly string[]): Promise<readonly Door[]> {
+  const doors = new Map<string, Door>();
+  const workshops = () => db.selectFrom('workshops').select(['id', 'name', 'code', 'entry']);
+  for (const workshop of await workshops().where('code', 'in', codes).execute()) {
+    doors.set(workshop.code, { kind: 'workshop', workshop });
+  }
+  const others = codes.filter((code) => !doors.has(code));
+  if (others.length > 0) {
+    const registrations = await db
+      .selectFrom('registrations')
+      .selectAll()
+      .where('accessCode', 'in', others)
+      .execute();
+    const ids = [...new Set(registrations.map(({ workshopId }) => workshopId))];
+    const found = ids.length === 0 ? [] : await workshops().where('id', 'in', ids).execute();
+    const byId = new Map(found.map((workshop) => [workshop.id, workshop]));
+    for (const registration of registrations) {
+      const workshop = byId.get(registration.workshopId);
+      if (workshop) doors.set(registration.accessCode, { kind: 'registration', workshop, registration });
+    }
+  }
+  return codes.map((code) => doors.get(code) ?? { kind: 'none' });
+}
+
+function unknownCode(): PublicError {
+  return new PublicError('unknown_code', 'No workshop has this code. Check it with your instructor.');
+}
+
+/** Why a learner may not come in, and how they could. */
+async function notAdmitted(
+  database: Database,
+  { name, entry }: DoorWorkshop,
+  registration: RegistrationRow | undefined,
+): Promise<PublicError> {
+  if (registration?.state === 'waiting') {
+    const place = await placeOf(database.db, registration);
+    return new PublicError(
+      'on_waiting_list',
+      `You are number ${place} on the waiting list of "${name}". You move up by yourself when a place becomes free; then the same code works.`,
+    );
+  }
+  const byList = `"${name}" is for people on the instructor's list.`;
+  if (registration?.state === 'cancelled') {
+    return new PublicError(
+      'registration_required',
+      entry === 'list'
+        ? `Your registration was cancelled, and ${byList} Ask the instructor.`
+        : `Your registration for "${name}" was cancelled. Register again, or ask the instructor.`,
+    );
+  }
+  if (entry === 'list') {
+    return new PublicError(
+      'registration_required',
+      registration
+        ? `${byList} Your registration is not on it; ask the instructor to put you on the list.`
+        : `${byList} Come in with your personal access code; if you have none, ask the instructor.`,
+    );
+  }
+  return new PublicError(
+    'registration_required',
+    `"${name}" is for registered learners. Come in with your personal access code in place of the join code; if you have none, register first.`,
+  );
 }
 
 async function noFreeSeat(

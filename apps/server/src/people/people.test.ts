@@ -35,6 +35,7 @@ eachDatabase('people', (open) => {
     assert.deepEqual(errors.splice(0), []);
   });
 
+  const from = (headers: IncomingHttpHeaders = {}) => ({ headers, address: '192.0.2.1' });
   const tokenOf = (link: string) => new URL(link).searchParams.get('token') ?? '';
   const authenticated = async (headers: IncomingHttpHeaders): Promise<Person> => {
     const person = await people.authenticate(headers);
@@ -42,7 +43,7 @@ eachDatabase('people', (open) => {
     return person;
   };
   const byLink = async (email?: string) => {
-    const cookies = await people.openSignInLink(tokenOf(await people.signInLink(email)), {});
+    const cookies = await people.openSignInLink(tokenOf(await people.signInLink(email)), from());
     assert.ok(cookies);
     return { headers: cookieHeader(cookies), person: await authenticated(cookieHeader(cookies)) };
   };
@@ -53,7 +54,7 @@ eachDatabase('people', (open) => {
     assert.equal(await people.needsFirstSignIn(), true);
     const link = await people.signInLink();
     assert.match(link, /^http:\/\/localhost:8080\/api\/auth\/link\?token=[\w-]{32}$/);
-    const cookies = await people.openSignInLink(tokenOf(link), { 'user-agent': 'curl' });
+    const cookies = await people.openSignInLink(tokenOf(link), from({ 'user-agent': 'curl' }));
     assert.match(cookies?.[0] ?? '', /^clarateach-session=.+; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax$/);
     const person = await authenticated(cookieHeader(cookies ?? []));
     assert.equal(person.role, 'admin');
@@ -61,17 +62,19 @@ eachDatabase('people', (open) => {
       id: person.userId,
       name: 'Administrator',
       email: '',
+      emailVerified: true,
       role: 'admin',
       hasPassword: false,
+      hasProvider: false,
     });
     assert.equal(await people.needsFirstSignIn(), true);
-    assert.equal(await people.openSignInLink(tokenOf(link), {}), undefined);
-    assert.equal(await people.openSignInLink('made-up', {}), undefined);
+    assert.equal(await people.openSignInLink(tokenOf(link), from()), undefined);
+    assert.equal(await people.openSignInLink('made-up', from()), undefined);
   });
 
   it('make one admin of many links that are opened at once', async () => {
     const links = await Promise.all(Array.from({ length: 6 }, () => people.signInLink()));
-    const opened = await Promise.all(links.map((link) => people.openSignInLink(tokenOf(link), {})));
+    const opened = await Promise.all(links.map((link) => people.openSignInLink(tokenOf(link), from())));
     const ids = new Set<string>();
     for (const cookies of opened) ids.add((await authenticated(cookieHeader(cookies ?? []))).userId);
     assert.equal(ids.size, 1);
@@ -79,7 +82,7 @@ eachDatabase('people', (open) => {
 
   it('open one link once, however many open it at the same moment', async () => {
     const token = tokenOf(await people.signInLink());
-    const opened = await Promise.all(Array.from({ length: 6 }, () => people.openSignInLink(token, {})));
+    const opened = await Promise.all(Array.from({ length: 6 }, () => people.openSignInLink(token, from())));
     assert.equal(opened.filter((cookies) => cookies !== undefined).length, 1);
   });
 
@@ -93,11 +96,11 @@ eachDatabase('people', (open) => {
       .updateTable('authVerifications')
       .set({ expiresAt: new Date(Date.now() - 1000) })
       .execute();
-    assert.equal(await people.openSignInLink(tokenOf(old), {}), undefined);
+    assert.equal(await people.openSignInLink(tokenOf(old), from()), undefined);
     const unused = await people.signInLink();
     const { person } = await byLink();
     await people.updateAccount(person, ADMIN);
-    assert.equal(await people.openSignInLink(tokenOf(unused), {}), undefined);
+    assert.equal(await people.openSignInLink(tokenOf(unused), from()), undefined);
     assert.equal(await people.needsFirstSignIn(), false);
   });
 
@@ -195,7 +198,7 @@ eachDatabase('people', (open) => {
 
   it('give API tokens to programs, which are kept as hashes and can be revoked', async () => {
     const { person } = await byLink();
-    const made = await people.tokens.create(person.userId, 'laptop');
+    const made = await people.tokens.create(person.userId, { name: 'laptop' });
     assert.match(made.token, /^ctk_[\w-]{43}$/);
     assert.ok(made.token.startsWith(made.hint.slice(0, -1)));
     const headers = { authorization: `Bearer ${made.token}` };
@@ -229,7 +232,7 @@ eachDatabase('people', (open) => {
 
   it('get cookies that are bound to their host where the site has TLS', async () => {
     people = peopleOf('https://teach.example.org');
-    const cookies = await people.openSignInLink(tokenOf(await people.signInLink()), {});
+    const cookies = await people.openSignInLink(tokenOf(await people.signInLink()), from());
     assert.match(cookies?.[0] ?? '', /^__Host-clarateach-session=.*; Secure/);
     assert.ok(await people.authenticate(cookieHeader(cookies ?? [])));
   });

@@ -3,15 +3,21 @@ import { type Account, API_TOKEN_PREFIX, type accountBody, type Role } from '@cl
 import { PublicError } from '@clarateach/contract/errors';
 import { isAPIError } from 'better-auth/api';
 import type { z } from 'zod';
-import { type Attempts, addressKey, createAttempts } from '../attempts.ts';
-import { type Database, isUniqueViolation } from '../store/database.ts';
-import { type ApiTokens, createApiTokens } from './api-tokens.ts';
-import { createAuth } from './auth.ts';
+import { type Mailer, noMailer } from '../mail/mailer.ts';
+import type { Database } from '../store/database.ts';
+import { type ApiTokens, createApiTokens, type TokenGrant } from './api-tokens.ts';
+import { ACCOUNT_DISABLED, ADDRESS_HEADER, createAuth } from './auth.ts';
+import { createEntry, type Entry, type From } from './entry.ts';
+import { createPasswordGuesses } from './guesses.ts';
+import { createInvitations, type Invitations } from './invitations.ts';
+import { createMailedLinks } from './mailed-links.ts';
+import { createPasswords } from './passwords.ts';
+import { createProfile } from './profile.ts';
+import { createRoster, type Roster } from './roster.ts';
+import { createSessions, type Sessions } from './sessions.ts';
 import { createSignInLinks } from './sign-in-links.ts';
+import type { SignUp } from './sign-up.ts';
 
-const CREDENTIAL = 'credential';
-/** better-auth's name for accounts that no identity provider vouches for. */
-const CREDENTIAL_ISSUER = 'local:credential';
 const LINK_TRUSTED_MS = 60 * 60 * 1000;
 
 /** Somebody with an account, as a request has shown. */
@@ -19,7 +25,7 @@ export interface Person {
   readonly userId: string;
   readonly role: Role;
   readonly via:
-    | { readonly kind: 'api-token'; readonly id: string }
+    | ({ readonly kind: 'api-token'; readonly id: string } & TokenGrant)
     | {
         readonly kind: 'session';
         readonly token: string;
@@ -33,6 +39,10 @@ export interface Person {
 /** Instructors' accounts. */
 export interface People {
   readonly tokens: ApiTokens;
+  readonly entry: Entry;
+  readonly invitations: Invitations;
+  readonly roster: Roster;
+  readonly sessions: Sessions;
   /** True until an admin has a password. */
   needsFirstSignIn(): Promise<boolean>;
   /**
@@ -41,18 +51,21 @@ export interface People {
    */
   signInLink(email?: string): Promise<string>;
   /** Cookies of a new session; undefined for a link that is used, too old or made up. */
-  openSignInLink(token: string, headers: IncomingHttpHeaders): Promise<readonly string[] | undefined>;
-  /** Cookies of a new session. Throws `unauthenticated` or `too_many_attempts`. */
+  openSignInLink(token: string, from: From): Promise<readonly string[] | undefined>;
+  /**
+   * Cookies of a new session. Throws `unauthenticated` or `too_many_attempts`; `forbidden` for the right
+   * password of a disabled account.
+   */
   signIn(
     credentials: { readonly email: string; readonly password: string },
-    request: { readonly headers: IncomingHttpHeaders; readonly address: string },
+    from: From,
   ): Promise<readonly string[]>;
   /** Cookies that end the session; without one, nothing happens. */
   signOut(headers: IncomingHttpHeaders): Promise<readonly string[]>;
   /** Who sent a request, by API token or session cookie; undefined for nobody we know. */
-  authenticate(headers: IncomingHttpHeaders): Promise<Person | undefined>;
+  authenticate(headers: IncomingHttpHeaders, address?: string): Promise<Person | undefined>;
   account(person: Person): Promise<Account>;
-  /** Ends the person's other sessions. Throws `invalid_input`, `already_exists` or `too_many_attempts`. */
+  /** A new password ends the person's other sessions. Throws `invalid_input`, `already_exists` or `too_many_attempts`. */
   updateAccount(person: Person, body: z.infer<typeof accountBody>): Promise<Account>;
   /** The id of the first admin, who is made when there is none: for the operator at the machine. */
   firstAdmin(): Promise<string>;
@@ -64,8 +77,14 @@ export function createPeople(deps: {
   readonly secret: Buffer;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
+  /** Left out: no mail can be sent. */
+  readonly mailer?: Mailer;
+  /** Left out: closed. */
+  readonly signUp?: SignUp;
+  /** The name of the identity provider, where there is one. */
+  readonly provider?: string | undefined;
 }): People {
-  const { database, now } = deps;
+  const { database, now, publicUrl, mailer = noMailer, signUp = { kind: 'closed' } } = deps;
   const { db } = database;
   const auth = createAuth({
     ...deps,
@@ -75,17 +94,26 @@ export function createPeople(deps: {
   });
   const links = createSignInLinks({ ...deps, auth });
   const tokens = createApiTokens(deps);
-  const guesses = {
-    byAddress: createAttempts({ burst: 30, perMinute: 30, now }),
-    byAddressAndAccount: createAttempts({ burst: 5, perMinute: 5, now }),
-    byAccount: createAttempts({ burst: 100, perMinute: 20, now }),
-  };
+  const passwords = createPasswords(auth);
+  const sessions = createSessions(deps);
+  const invitations = createInvitations({ ...deps, mailer });
+  const mailedLinks = createMailedLinks({ ...deps, auth });
+  const guesses = createPasswordGuesses({
+    secret: deps.secret,
+    secure: publicUrl.startsWith('https:'),
+    now,
+  });
 
   /** better-auth hides a database that is away behind an error of its own. */
   const asked = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
+      if (isAPIError(error) && error.body?.code === ACCOUNT_DISABLED) {
+        throw new PublicError('forbidden', 'This account is disabled. Ask an admin to enable it.', {
+          cause: error,
+        });
+      }
       if (isAPIError(error) && error.statusCode >= 500) {
         await database.ping();
         throw new Error('better-auth failed.', { cause: error });
@@ -94,65 +122,38 @@ export function createPeople(deps: {
     }
   };
 
-  const credential = async (userId: string) =>
-    (await auth.$context).internalAdapter.findCredentialAccount(userId);
-
-  const load = async (userId: string) => {
-    const user = await db
-      .selectFrom('users')
-      .select(['id', 'name', 'email', 'role'])
-      .where('id', '=', userId)
-      .executeTakeFirst();
-    if (!user) throw new PublicError('unauthenticated', 'This account is gone.');
-    return user;
-  };
-
-  const account = async ({ userId, via }: Person): Promise<Account> => {
-    const user = await load(userId);
-    const chosen = Boolean((await credential(userId))?.password);
-    return { ...user, hasPassword: chosen && !(via.kind === 'session' && via.byLink) };
-  };
-
-  const checkCurrentPassword = async ({ userId, via }: Person, current: string | undefined) => {
-    const hash = (await credential(userId))?.password;
-    if (!hash || (via.kind === 'session' && via.byLink)) return;
-    if (current === undefined || current === '') {
-      throw new PublicError('invalid_input', 'Type your current password to change your account.', {
-        field: 'currentPassword',
+  const openSession: Parameters<typeof createEntry>[0]['openSession'] = (user, opened) =>
+    asked(async () => {
+      const { headers } = await auth.api.openSessionByLink({
+        body: { userId: user.id, byLink: opened.byLink },
+        headers: webHeaders(opened.headers, opened.address),
+        returnHeaders: true,
       });
-    }
-    const { password } = await auth.$context;
-    const right = await limited(
-      [[guesses.byAddressAndAccount, `account ${userId}`]],
-      () => password.verify({ hash, password: current }),
-      (verified) => verified,
-    );
-    if (!right) {
-      throw new PublicError('invalid_input', 'This is not your current password.', {
-        field: 'currentPassword',
-      });
-    }
-  };
-
-  const setPassword = async (userId: string, password: string) => {
-    const context = await auth.$context;
-    const hash = await context.password.hash(password);
-    if (await credential(userId)) {
-      await context.internalAdapter.updatePassword(userId, hash);
-      return;
-    }
-    await context.internalAdapter.linkAccount({
-      userId,
-      providerId: CREDENTIAL,
-      issuer: CREDENTIAL_ISSUER,
-      accountId: userId,
-      password: hash,
+      return [...headers.getSetCookie(), guesses.deviceCookie(user.email)];
     });
-  };
+
+  const entry = createEntry({
+    ...deps,
+    auth,
+    links: mailedLinks,
+    invitations,
+    passwords,
+    mailer,
+    signUp,
+    provider: deps.provider,
+    openSession,
+  });
+
+  const profile = createProfile({ ...deps, entry, mailedLinks, links, passwords, guesses, sessions, mailer });
 
   return {
     tokens,
-    account,
+    entry,
+    invitations,
+    roster: createRoster(deps),
+    sessions,
+    account: profile.account,
+    updateAccount: profile.update,
 
     async needsFirstSignIn() {
       const row = await db
@@ -160,7 +161,6 @@ export function createPeople(deps: {
         .innerJoin('authAccounts', 'authAccounts.userId', 'users.id')
         .select('users.id')
         .where('role', '=', 'admin')
-        .where('providerId', '=', CREDENTIAL)
         .where('password', 'is not', null)
         .limit(1)
         .executeTakeFirst();
@@ -169,32 +169,21 @@ export function createPeople(deps: {
 
     signInLink: (email) => links.create(email),
 
-    openSignInLink: (token, headers) =>
-      asked(async () => {
-        const userId = await links.redeem(token);
-        if (userId === undefined) return undefined;
-        const opened = await auth.api.openSessionByLink({
-          body: { userId },
-          headers: webHeaders(headers),
-          returnHeaders: true,
-        });
-        return opened.headers.getSetCookie();
-      }),
+    async openSignInLink(token, from) {
+      const userId = await asked(() => links.redeem(token));
+      if (userId === undefined) return undefined;
+      const email = await profile.addressOf(userId);
+      return openSession({ id: userId, email }, { ...from, byLink: true });
+    },
 
-    async signIn({ email, password }, { headers, address }) {
-      const from = addressKey(address);
-      const known = email.toLowerCase();
-      const opened = await limited(
-        [
-          [guesses.byAddress, from],
-          [guesses.byAddressAndAccount, `${known} ${from}`],
-          [guesses.byAccount, known],
-        ],
+    async signIn({ email, password }, from) {
+      const opened = await guesses.signIn(
+        { email, ...from },
         () =>
           asked(() =>
             auth.api.signInEmail({
               body: { email, password },
-              headers: webHeaders(headers),
+              headers: webHeaders(from.headers, from.address),
               returnHeaders: true,
             }),
           ).catch((error) => {
@@ -210,7 +199,7 @@ export function createPeople(deps: {
         );
       }
       await db.deleteFrom('authSessions').where('expiresAt', '<', new Date(now())).execute();
-      return opened.headers.getSetCookie();
+      return [...opened.headers.getSetCookie(), guesses.deviceCookie(email)];
     },
 
     signOut: (headers) =>
@@ -219,14 +208,14 @@ export function createPeople(deps: {
         return closed.headers.getSetCookie();
       }),
 
-    async authenticate(headers) {
+    async authenticate(headers, address) {
       const { authorization, cookie } = headers;
       if (authorization !== undefined) {
-        const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
-        const found = token?.startsWith(API_TOKEN_PREFIX) ? await tokens.find(token) : undefined;
+        const sent = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+        const found = sent?.startsWith(API_TOKEN_PREFIX) ? await tokens.find(sent) : undefined;
         if (!found) return undefined;
-        const { id, userId, role } = found;
-        return { userId, role, via: { kind: 'api-token', id }, cookies: [] };
+        const { userId, role, ...token } = found;
+        return { userId, role, via: { kind: 'api-token', ...token }, cookies: [] };
       }
       if (cookie === undefined) return undefined;
       const { response, headers: answered } = await asked(() =>
@@ -234,6 +223,8 @@ export function createPeople(deps: {
       );
       if (!response) return undefined;
       const { user, session } = response;
+      if (user.disabledAt != null) return undefined;
+      await sessions.seen({ id: session.id, lastSeenAt: session.lastSeenAt ?? null }, address);
       return {
         userId: user.id,
         role: user.role === 'admin' ? 'admin' : 'instructor',
@@ -246,58 +237,14 @@ export function createPeople(deps: {
       };
     },
 
-    async updateAccount(person, { name, email, password, currentPassword }) {
-      const { userId, via } = person;
-      await checkCurrentPassword(person, currentPassword);
-      try {
-        await db
-          .updateTable('users')
-          .set({ name, email: email.toLowerCase(), updatedAt: new Date(now()) })
-          .where('id', '=', userId)
-          .execute();
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        throw new PublicError('already_exists', 'Another account has this e-mail address.', {
-          field: 'email',
-          cause: error,
-        });
-      }
-      await setPassword(userId, password);
-      const kept = via.kind === 'session' ? via.token : '';
-      // Whoever else was signed in as this person, rightly or not, has to know the new password.
-      await db.deleteFrom('authSessions').where('userId', '=', userId).where('token', '!=', kept).execute();
-      await db.updateTable('authSessions').set({ byLink: false }).where('token', '=', kept).execute();
-      await links.forgetFirst();
-      const user = await load(userId);
-      return { ...user, hasPassword: true };
-    },
-
     firstAdmin: () => links.firstAdmin(),
   };
 }
 
-/** Counts a guess before it is made, so that many at once cannot slip through, and forgives a right one. */
-async function limited<T>(
-  keys: readonly (readonly [Attempts, string])[],
-  guess: () => Promise<T>,
-  isRight: (result: T) => boolean,
-): Promise<T> {
-  for (const [attempts, key] of keys) attempts.check(key);
-  for (const [attempts, key] of keys) attempts.count(key);
-  let right = true;
-  try {
-    const result = await guess();
-    right = isRight(result);
-    return result;
-  } finally {
-    // A failure of our own is nobody's guess either.
-    if (right) for (const [attempts, key] of keys) attempts.forgive(key);
-  }
-}
-
-function webHeaders(headers: IncomingHttpHeaders): Headers {
+function webHeaders(headers: IncomingHttpHeaders, address?: string): Headers {
   const result = new Headers();
   if (headers.cookie !== undefined) result.set('cookie', headers.cookie);
   if (headers['user-agent'] !== undefined) result.set('user-agent', headers['user-agent']);
+  if (address !== undefined) result.set(ADDRESS_HEADER, address);
   return result;
 }

@@ -37,6 +37,7 @@ export function createSignInLinks(deps: {
       .selectFrom('users')
       .select('id')
       .where('role', '=', 'admin')
+      .where('disabledAt', 'is', null)
       .orderBy('createdAt')
       .orderBy('id')
       .executeTakeFirst();

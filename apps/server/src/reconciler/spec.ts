@@ -14,7 +14,9 @@ export function seatSpec(
     ...(workshop.image === null ? {} : { image: workshop.image }),
     env: {
       SEAT: String(row.seat),
-      ...(workshop.apiKeySealed === null ? {} : apiKeyEnvironment(deps.open(workshop.apiKeySealed))),
+      ...(workshop.injectApiKey === 1 && workshop.apiKeySealed !== null
+        ? apiKeyEnvironment(deps.open(workshop.apiKeySealed))
+        : {}),
     },
     limits: deps.limits,
   };

@@ -4,6 +4,9 @@ import { Migrator } from 'kysely/migration';
 import { people } from './migrations/0001-people.ts';
 import { workshops } from './migrations/0002-workshops.ts';
 import { workers } from './migrations/0003-workers.ts';
+import { accounts } from './migrations/0004-accounts.ts';
+import { registrations } from './migrations/0005-registrations.ts';
+import { auditAndRevocations } from './migrations/0006-audit-and-revocations.ts';
 import { openPostgres } from './postgres.ts';
 import type { Schema } from './schema.ts';
 import { openSqlite } from './sqlite.ts';
@@ -33,7 +36,14 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const MIGRATIONS = { '0001-people': people, '0002-workshops': workshops, '0003-workers': workers };
+const MIGRATIONS = {
+  '0001-people': people,
+  '0002-workshops': workshops,
+  '0003-workers': workers,
+  '0004-accounts': accounts,
+  '0005-registrations': registrations,
+  '0006-audit-and-revocations': auditAndRevocations,
+};
 const TRANSACTION_TRIES = 3;
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';

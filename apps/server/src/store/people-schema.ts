@@ -14,6 +14,8 @@ export interface UsersTable {
   emailVerified: Flag;
   image: string | null;
   role: Role;
+  /** Since when they may not enter; null: they may. */
+  disabledAt: number | null;
   createdAt: Instant;
   updatedAt: Instant;
 }
@@ -27,6 +29,8 @@ export interface AuthSessionsTable {
   userAgent: string | null;
   /** Opened by a sign-in link: for an hour the password may be set without the old one. */
   byLink: Flag;
+  /** Noted once a minute at most. */
+  lastSeenAt: number | null;
   createdAt: Instant;
   updatedAt: Instant;
 }
@@ -67,8 +71,24 @@ export interface ApiTokensTable {
   /** SHA-256 of the token, in hex; the token itself is nowhere kept. */
   hash: string;
   hint: string;
+  /** Names of the contract's scopes, separated by spaces. */
+  scopes: string;
   createdAt: number;
+  expiresAt: number | null;
   lastUsedAt: number | null;
+}
+
+/** Somebody who may make an account with the link that was mailed to them. */
+export interface InvitationsTable {
+  id: string;
+  /** Lower case; unique. */
+  email: string;
+  role: Role;
+  /** SHA-256 of the link's token, in hex. */
+  hash: string;
+  invitedBy: string | null;
+  sentAt: number;
+  expiresAt: number;
 }
 
 /** Key pairs for seat tokens. */
@@ -92,5 +112,6 @@ export interface PeopleTables {
   authAccounts: AuthAccountsTable;
   authVerifications: AuthVerificationsTable;
   apiTokens: ApiTokensTable;
+  invitations: InvitationsTable;
   signingKeys: SigningKeysTable;
 }

@@ -1,6 +1,10 @@
+import type { EntryPolicy } from '@clarateach/contract/entry';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatFailure } from '@clarateach/seats/lifecycle';
+import type { Generated } from 'kysely';
+import type { AuditTables } from './audit-schema.ts';
+import type { EntryTables } from './entry-schema.ts';
 import type { PeopleTables } from './people-schema.ts';
 
 /** Times are milliseconds since the epoch. */
@@ -13,6 +17,13 @@ export interface WorkshopsTable {
   runtime: RuntimeName;
   image: string | null;
   apiKeySealed: string | null;
+  /** 1: the key is put into every seat; 0: it stays with the server. */
+  injectApiKey: Generated<0 | 1>;
+  entry: Generated<EntryPolicy>;
+  /** Confirmed registrations at most; null for as many as come. */
+  registrationCap: Generated<number | null>;
+  /** JSON: what whoever registers is asked. */
+  questions: Generated<string>;
   seatCount: number;
   ttlMinutes: number;
   wanted: 'running' | 'stopped' | 'gone';
@@ -67,7 +78,7 @@ export interface SettingsTable {
   value: string;
 }
 
-export interface Schema extends PeopleTables {
+export interface Schema extends PeopleTables, EntryTables, AuditTables {
   workshops: WorkshopsTable;
   seats: SeatsTable;
   sessions: SessionsTable;

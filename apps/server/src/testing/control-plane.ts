@@ -1,5 +1,10 @@
 import type { RuntimeName } from '@clarateach/contract/runtime';
+import { createRevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { createColleagues } from '../entry/colleagues.ts';
+import { createHandOver } from '../entry/hand-over.ts';
+import type { MailMessage } from '../entry/letters.ts';
+import { createRegistrations } from '../entry/registrations.ts';
 import { createJoin } from '../join/join.ts';
 import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
@@ -18,10 +23,12 @@ export async function controlPlane(options: {
 }) {
   const { database, provider, now = Date.now } = options;
   const errors: unknown[] = [];
+  const mails: MailMessage[] = [];
   const onError = (error: unknown) => errors.push(error);
   const changes = createChanges(database, onError);
   const views = createViews('http://localhost:8080');
   const runtimes = new Map<RuntimeName, SeatProvider>([[provider.info.name, provider]]);
+  const revocations = createRevocationList({ clock: now });
   const routes = createSeatRoutes({ database, changes, onError });
   const newReconciler = (): Reconciler =>
     createReconciler({
@@ -40,6 +47,7 @@ export async function controlPlane(options: {
     /** What went wrong beside the seats; empty after a test without faults. */
     errors,
     changes,
+    revocations,
     routes,
     workshops: createWorkshops({
       database,
@@ -48,8 +56,21 @@ export async function controlPlane(options: {
       now,
       seal: (key) => key,
       runtimes: () => [...runtimes.keys()],
+      onRevoked: (revocation) => revocations.add([revocation]),
     }),
     join: createJoin({ database, changes, now }),
+    registrations: createRegistrations({
+      database,
+      changes,
+      publicUrl: 'http://localhost:8080',
+      now,
+      sendMail: async (message) => void mails.push(message),
+      onError,
+    }),
+    handOver: createHandOver({ database, changes, publicUrl: 'http://localhost:8080', now }),
+    colleagues: createColleagues({ database, now }),
+    /** What was sent, in its order. */
+    mails,
     start: () => reconciler.start(),
     /** Ends the loops where they are and begins with new ones, as a server that restarts. */
     async restart() {

@@ -22,6 +22,8 @@ export interface TestClient {
 export interface TestServer extends RunningServer {
   readonly config: Config;
   readonly logLines: string[];
+  /** Mail, as it is shown where there is no mail server. */
+  readonly printed: string[];
   readonly anyone: TestClient;
   as(headers: Record<string, string>): TestClient;
   /** Somebody who came by a sign-in link: the first admin, or whoever has the address. */
@@ -45,11 +47,13 @@ export async function testServer(options: {
     ...options.env,
   });
   const logLines: string[] = [];
+  const printed: string[] = [];
   let server: RunningServer;
   try {
     server = await createServer(config, {
       providers: new Map([['local', instantProvider()]]),
       log: { write: (line) => void logLines.push(line) },
+      print: (text) => void printed.push(text),
       ...options.overrides,
     });
   } catch (error) {
@@ -57,30 +61,12 @@ export async function testServer(options: {
     throw error;
   }
   const base = `http://127.0.0.1:${server.port}`;
-  const as = (headers: Record<string, string>): TestClient => ({
-    headers,
-    request: (method, path, body, more = {}) =>
-      fetch(new URL(path, base), {
-        method,
-        redirect: 'manual',
-        headers: {
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-          ...more,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      }),
-    async json<T>(status: number, method: string, path: string, body?: unknown): Promise<T> {
-      const response = await this.request(method, path, body);
-      const text = await response.text();
-      if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-      return JSON.parse(text) as T;
-    },
-  });
+  const as = (headers: Record<string, string>) => testClient(base, headers);
   return {
     ...server,
     config,
     logLines,
+    printed,
     anyone: as({}),
     as,
     async signedIn(link) {
@@ -114,6 +100,30 @@ export async function testServer(options: {
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A client of whatever listens at the origin. */
+export function testClient(base: string, headers: Record<string, string>): TestClient {
+  return {
+    headers,
+    request: (method, path, body, more = {}) =>
+      fetch(new URL(path, base), {
+        method,
+        redirect: 'manual',
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+          ...more,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    async json<T>(status: number, method: string, path: string, body?: unknown): Promise<T> {
+      const response = await this.request(method, path, body);
+      const text = await response.text();
+      if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return JSON.parse(text) as T;
     },
   };
 }

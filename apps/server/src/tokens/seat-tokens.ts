@@ -9,6 +9,7 @@ import {
   TOKEN_LIFETIME_SECONDS,
   TOKEN_RENEWAL_SECONDS,
 } from '@clarateach/contract/token';
+import type { Revocations } from '@clarateach/gateway/ports';
 import type { SigningKeys } from './signing-keys.ts';
 
 const SKEW_SECONDS = 30;
@@ -30,7 +31,7 @@ export interface SeatTokens {
   issue(subject: TokenSubject): Promise<{ readonly token: string; readonly expiresAt: string }>;
   /**
    * The claims of a genuine token that is in time or expired less than a day ago. Throws
-   * `unauthenticated`. Whether its learner still holds the seat is asked elsewhere.
+   * `unauthenticated`, and `removed` for one that was taken back. Whether its learner still holds the seat is asked elsewhere.
    */
   verifyForRenewal(token: string): SeatClaims;
 }
@@ -40,12 +41,14 @@ export function createSeatTokens(deps: {
   readonly now: () => number;
   /** Address of the machine that has the seat; empty where server and seats share one. */
   readonly vmIp?: (seat: SeatId) => string;
+  /** Seconds since the epoch: what is made for this learner has to say no earlier time. */
+  readonly notBefore?: Revocations['notBefore'];
 }): SeatTokens {
   const { keys, now } = deps;
   return {
     async issue({ workshop, seat, odehash }) {
       const { kid, privateKey } = keys.signer();
-      const iat = Math.floor(now() / 1000);
+      const iat = Math.max(Math.floor(now() / 1000), deps.notBefore?.(workshop.id, odehash) ?? 0);
       const exp = iat + TOKEN_LIFETIME_SECONDS;
       const claims: SeatClaims = {
         iss: TOKEN_ISSUER,
@@ -78,6 +81,12 @@ export function createSeatTokens(deps: {
           'This seat was left more than a day ago. Join again with the code and your return code; the seat is the same.',
         );
       }
+      if (claims.iat < (deps.notBefore?.(claims.workshopId, claims.odehash) ?? 0)) {
+        throw new PublicError(
+          'removed',
+          'The instructor removed you from this workshop. Talk to them if that is a mistake.',
+        );
+      }
       return claims;
     },
   };
@@ -93,13 +102,10 @@ function genuineClaims(token: string, keys: SigningKeys): SeatClaims | undefined
     return undefined;
   const key = keys.publicKeys.find(header.kid);
   if (!key) return undefined;
-  const genuine = verify(
-    'RSA-SHA256',
-    Buffer.from(`${head}.${body}`),
-    key,
-    Buffer.from(signature, 'base64url'),
-  );
-  if (!genuine) return undefined;
+  const bytes = Buffer.from(signature, 'base64url');
+  // One spelling of each token, so that whoever keeps a list of them is not passed by another.
+  if (bytes.toString('base64url') !== signature) return undefined;
+  if (!verify('RSA-SHA256', Buffer.from(`${head}.${body}`), key, bytes)) return undefined;
   const claims = seatClaims.safeParse(decode(body));
   return claims.success ? claims.data : undefined;
 }

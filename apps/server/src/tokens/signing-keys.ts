@@ -11,6 +11,7 @@ import { TOKEN_LIFETIME_SECONDS, TOKEN_RENEWAL_SECONDS } from '@clarateach/contr
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import { type Database, isUniqueViolation } from '../store/database.ts';
 import type { SigningKeysTable } from '../store/people-schema.ts';
+import { WRONG_SECRET } from './sealed-secrets.ts';
 import { SealBroken, type Sealing } from './sealing.ts';
 
 const MODULUS_BITS = 2048;
@@ -43,7 +44,19 @@ export interface SigningKeys {
   signer(): { readonly kid: string; readonly privateKey: KeyObject };
   /** Makes a new key, which signs three minutes later. The old one is honoured for as long as its tokens last. */
   rotate(): Promise<void>;
+  /** Every key whose tokens are still honoured, the newest first. */
+  view(): readonly KeyView[];
   close(): Promise<void>;
+}
+
+/** What an operator sees of a key; times are ISO 8601. */
+export interface KeyView {
+  readonly kid: string;
+  readonly createdAt: string;
+  /** Every server and verifier has heard of it by then. */
+  readonly signsFrom: string;
+  /** Null while it is the newest. */
+  readonly verifiesUntil: string | null;
 }
 
 interface LoadedKey {
@@ -164,6 +177,15 @@ export async function openSigningKeys(deps: {
       return signer;
     },
     rotate,
+    view: () =>
+      keys
+        .filter(({ row }) => (row.verifiesUntil ?? Number.POSITIVE_INFINITY) > now())
+        .map(({ row }) => ({
+          kid: row.kid,
+          createdAt: new Date(row.createdAt).toISOString(),
+          signsFrom: new Date(row.signsFrom).toISOString(),
+          verifiesUntil: row.verifiesUntil === null ? null : new Date(row.verifiesUntil).toISOString(),
+        })),
     async close() {
       clearInterval(timer);
       await looking;
@@ -185,10 +207,6 @@ function openPrivateKey(row: SigningKeysTable, sealing: Sealing): KeyObject {
     return createPrivateKey(sealing.open(PURPOSE, row.privateKeySealed));
   } catch (cause) {
     if (!(cause instanceof SealBroken)) throw cause;
-    throw new Error(
-      'WORKSPACE_TOKEN_SECRET (or secret.key in DATA_DIR) is not the secret that this database was made with, ' +
-        'so its sealed keys cannot be read. Start with the original secret. Nothing was changed.',
-      { cause },
-    );
+    throw new Error(WRONG_SECRET, { cause });
   }
 }

@@ -11,6 +11,11 @@ const ISOLATION: Record<RuntimeName, RuntimeInfo['isolation']> = {
   firecracker: 'vm',
 };
 
+/** How many of our seats fit on the worker, beside those that others have there. */
+function roomOf({ info }: Worker): number {
+  return info === undefined ? 0 : info.capacity - (info.vm_count - info.vms.length);
+}
+
 /**
  * The seats of one runtime, spread over the workers that have it. The database says on which worker a
  * seat is; a worker that does not answer keeps its seats until `moveAfterMs` have passed.
@@ -23,6 +28,8 @@ export function seatsOnWorkers(deps: {
   readonly now: () => number;
   /** Called after a seat was asked for: its worker may not know its holder. */
   readonly onEnsured: (id: SeatId, worker: Worker) => void;
+  /** Called before a seat is destroyed: a removed learner's connections end with that reason, not with the seat. */
+  readonly beforeDestroy: (worker: Worker) => Promise<void>;
 }): SeatProvider {
   const { database, runtime, workers, moveAfterMs, now } = deps;
   const byAddress = new Map(workers.map((worker) => [worker.address, worker]));
@@ -43,7 +50,7 @@ export function seatsOnWorkers(deps: {
       database,
       id,
       from,
-      open.map((worker) => ({ address: worker.address, capacity: worker.info?.capacity ?? 0 })),
+      open.map((worker) => ({ address: worker.address, capacity: roomOf(worker) })),
     );
     const worker = address === undefined ? undefined : byAddress.get(address);
     if (worker) return worker;
@@ -115,6 +122,7 @@ export function seatsOnWorkers(deps: {
         if (worker !== home && !holds) continue;
         // What a worker still has that was given up is destroyed when it comes back.
         if (worker.state !== 'up' && isAbandoned(worker)) continue;
+        if (worker.state === 'up') await deps.beforeDestroy(worker);
         await worker.call(signal, (ends) => worker.agent.destroy(id, ends));
       }
       if (placed !== null) await unplaceSeat(database, id, placed);
@@ -128,7 +136,8 @@ export function seatsOnWorkers(deps: {
       await worker.looked;
       if (worker.state === 'up') return worker.call(signal, (ends) => worker.agent.observe(id, ends));
       if (isAbandoned(worker)) return { state: 'absent' };
-      return { state: 'lost', reason: lostReason(worker) };
+      const givenUpAt = worker.lostAt === undefined ? {} : { givenUpAt: worker.lostAt + moveAfterMs };
+      return { state: 'lost', reason: lostReason(worker), ...givenUpAt };
     },
 
     async list(signal) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError } from '@clarateach/contract/settings';
+import { readConfig } from '../config.ts';
 import { parseWorkerAgents } from './worker-agents.ts';
 
 describe('WORKER_AGENTS', () => {

@@ -37,6 +37,7 @@ export interface Worker {
 
 export function watchWorker(deps: {
   readonly worker: WorkerAgent;
+  readonly installation: string;
   readonly now: () => number;
   /** Called with each answer, before the worker counts as up. */
   readonly onInfo: (worker: Worker, info: AgentInfo, signal: AbortSignal) => Promise<void>;
@@ -44,7 +45,7 @@ export function watchWorker(deps: {
   readonly onError: (error: unknown) => void;
 }): Worker {
   const { worker: named, now } = deps;
-  const agent = remoteAgent(named);
+  const agent = remoteAgent({ ...named, installation: deps.installation });
   const closing = new AbortController();
   const looked = Promise.withResolvers<void>();
   let lost = new AbortController();

@@ -1,4 +1,4 @@
-import type { AgentInfo, Vm } from '@clarateach/contract/agent-api';
+import { type AgentInfo, MAX_REVOCATIONS, type Vm } from '@clarateach/contract/agent-api';
 import type { WorkerView } from '@clarateach/contract/health';
 import {
   type Odehash,
@@ -8,6 +8,7 @@ import {
   type WorkshopId,
 } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
+import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
@@ -38,6 +39,12 @@ export async function openWorkers(deps: {
   readonly agents: readonly WorkerAgent[];
   readonly database: Database;
   readonly changes: Changes;
+  /** Labels our seats on workers that others use too. */
+  readonly installation: string;
+  /** The names of the keys that our seat tokens may be signed with. */
+  readonly keyIds: () => readonly string[];
+  /** Tokens that every worker has to refuse. */
+  readonly revocations: RevocationList;
   readonly moveAfterMs: number;
   /** Served until a worker says what it has. */
   readonly fallback: RuntimeName;
@@ -45,13 +52,15 @@ export async function openWorkers(deps: {
   readonly onState: (address: string, state: Worker['state'], problem: string) => void;
   readonly onError: (error: unknown) => void;
 }): Promise<Workers> {
-  const { agents, database, changes, now, onError } = deps;
+  const { agents, database, changes, revocations, now, onError } = deps;
   const named = new Map(agents.map((agent) => [agent.address, agent]));
   const runtimes = new Map<RuntimeName, SeatProvider>();
   const workers: Worker[] = [];
   /** What each worker was last told or said, by address and seat. */
   const told = new Map<string, Odehash | null>();
   const stale = new Map<string, number>();
+  /** The digest of what each worker was told to refuse, or says that it refuses. */
+  const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
@@ -60,8 +69,44 @@ export async function openWorkers(deps: {
     if (runtimes.has(runtime)) return;
     runtimes.set(
       runtime,
-      seatsOnWorkers({ ...deps, runtime, workers, onEnsured: (id, worker) => void tellAnew(id, worker) }),
+      seatsOnWorkers({
+        ...deps,
+        runtime,
+        workers,
+        onEnsured: (id, worker) => void tellAnew(id, worker),
+        beforeDestroy: tellRevoked,
+      }),
     );
+  };
+
+  /**
+   * The worker refuses what this server refuses when it resolves. What is lost on the way is found by
+   * the next heartbeat, so nothing here throws.
+   */
+  const tellRevoked = (worker: Worker): Promise<void> => {
+    const digest = revocations.digest();
+    const told = toldRevoked.get(worker.address);
+    if (told?.digest === digest) return told.done;
+    const tell = async (): Promise<void> => {
+      try {
+        const list = revocations.entries().map(({ workshopId, odehash, before, expiresAt }) => ({
+          workshop_id: workshopId,
+          odehash,
+          before,
+          expires_at: expiresAt,
+        }));
+        const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(PUSH_MS)]);
+        for (let from = 0; from < list.length; from += MAX_REVOCATIONS) {
+          await worker.agent.revoke({ revocations: list.slice(from, from + MAX_REVOCATIONS) }, signal);
+        }
+      } catch (error) {
+        toldRevoked.delete(worker.address);
+        if (!closing.signal.aborted && worker.state === 'up') onError(error);
+      }
+    };
+    const done = tell();
+    toldRevoked.set(worker.address, { digest, done });
+    return done;
   };
 
   const push = async (worker: Worker, id: SeatId, { holder, revision }: PlacedSeat): Promise<void> => {
@@ -102,6 +147,10 @@ export async function openWorkers(deps: {
 
   /** What the worker holds, against what the database says: holders are told, copies of seats that live elsewhere go. */
   const reconcile = async (worker: Worker, info: AgentInfo, signal: AbortSignal): Promise<void> => {
+    // While one is under way, what the worker said may be older than that.
+    await toldRevoked.get(worker.address)?.done;
+    toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
+    await tellRevoked(worker);
     provide(info.runtime.name);
     if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
@@ -129,6 +178,7 @@ export async function openWorkers(deps: {
     workers.push(
       watchWorker({
         worker: agent,
+        installation: deps.installation,
         now,
         onInfo: reconcile,
         onState(worker) {
@@ -141,12 +191,22 @@ export async function openWorkers(deps: {
       }),
     );
   }
-  const unsubscribe = changes.subscribe((id) => {
-    tellHolders(id).catch(onError);
-  });
+  const unsubscribes = [
+    changes.subscribe((id) => {
+      tellHolders(id).catch(onError);
+    }),
+    revocations.onChange(() => {
+      for (const worker of workers) if (worker.state === 'up') void tellRevoked(worker);
+    }),
+  ];
   await Promise.all(workers.map(({ looked }) => looked));
   if (runtimes.size === 0) provide(deps.fallback);
 
+  /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
+  const verifiesOurs = ({ info }: Worker): boolean => {
+    const theirs = info?.key_ids ?? [];
+    return theirs.length === 0 || deps.keyIds().some((id) => theirs.includes(id));
+  };
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
 
@@ -156,7 +216,7 @@ export async function openWorkers(deps: {
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
       const url = worker && publicOf(worker);
-      if (url === undefined) return undefined;
+      if (worker === undefined || url === undefined || !verifiesOurs(worker)) return undefined;
       // A browser on another machine would look for it on its own.
       const elsewhere = isLoopback(url) && !isLoopback(reachedAt);
       // A page that came over TLS may not use what does not.
@@ -174,7 +234,10 @@ export async function openWorkers(deps: {
         version: worker.info?.version ?? null,
         draining: worker.info?.status === 'draining',
         capacity: worker.info?.capacity ?? 0,
+        seatCount: worker.info?.vm_count ?? 0,
         heardAt: worker.heardAt === undefined ? null : new Date(worker.heardAt).toISOString(),
+        movesAt:
+          worker.lostAt === undefined ? null : new Date(worker.lostAt + deps.moveAfterMs).toISOString(),
         seats: (worker.info?.vms ?? []).map((vm) => ({
           workshopId: vm.workshop_id,
           seat: vm.seat_id,
@@ -182,7 +245,7 @@ export async function openWorkers(deps: {
         })),
       })),
     async close() {
-      unsubscribe();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       closing.abort();
       await Promise.all(workers.map((worker) => worker.close()));
     },

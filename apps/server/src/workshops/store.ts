@@ -43,11 +43,10 @@ export async function loadWorkshops(
   }));
 }
 
-export async function workshopIds({ db }: Database, owner?: string): Promise<readonly WorkshopId[]> {
+export async function workshopIds({ db }: Database): Promise<readonly WorkshopId[]> {
   const rows = await db
     .selectFrom('workshops')
     .select('id')
-    .$if(owner !== undefined, (query) => query.where('ownerId', '=', owner as string))
     .orderBy('createdAt', 'desc')
     .orderBy('id')
     .execute();

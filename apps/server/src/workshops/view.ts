@@ -5,7 +5,7 @@ import type {
   WorkshopPhase,
   WorkshopSummary,
 } from '@clarateach/contract/workshop';
-import { phaseOfSeat, reasonOfSeat } from '../reconciler/situation.ts';
+import { observedOf, phaseOfSeat, reasonOfSeat } from '../reconciler/situation.ts';
 import type { SeatRow, SessionRow, WorkshopRow, WorkshopState } from './store.ts';
 
 /** How people see rows; every phase is derived here and nowhere stored. */
@@ -30,6 +30,8 @@ export function createViews(publicUrl: string): Views {
     name: workshop.name,
     code: workshop.code,
     joinUrl: `${publicUrl}/join/${workshop.code}`,
+    entry: workshop.entry,
+    ownerId: workshop.ownerId,
     runtime: workshop.runtime,
     phase: phaseOfWorkshop(
       workshop.wanted,
@@ -52,6 +54,7 @@ export function createViews(publicUrl: string): Views {
         ...summary(state.workshop, seats),
         image: state.workshop.image,
         hasApiKey: state.workshop.apiKeySealed !== null,
+        injectApiKey: state.workshop.injectApiKey === 1,
         seats,
       };
     },
@@ -64,11 +67,18 @@ function seatView(seat: number, row: SeatRow | undefined, session: SessionRow | 
     seat,
     phase: row ? phaseOfSeat(row, session !== undefined) : 'off',
     reason: row ? reasonOfSeat(row) : '',
+    movesAt: row ? movesAt(row) : null,
     attempts: row?.attempts ?? 0,
     learner: session
       ? { name: session.name, odehash: session.odehash, joinedAt: instant(session.joinedAt) }
       : null,
   };
+}
+
+function movesAt(row: SeatRow): string | null {
+  const seen = observedOf(row);
+  const isLost = phaseOfSeat(row, false) === 'lost';
+  return isLost && seen.state === 'lost' && seen.givenUpAt !== undefined ? instant(seen.givenUpAt) : null;
 }
 
 export function phaseOfWorkshop(wanted: WorkshopRow['wanted'], seats: readonly SeatPhase[]): WorkshopPhase {

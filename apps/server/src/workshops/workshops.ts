@@ -7,12 +7,16 @@ import {
   type CreateWorkshopBody,
   DEFAULT_TTL_MINUTES,
   MAX_TTL_MINUTES,
+  type Removal,
   type WorkshopDetails,
   type WorkshopSummary,
 } from '@clarateach/contract/workshop';
+import type { Revocation } from '@clarateach/gateway/revocation-list';
 import type { Transaction } from 'kysely';
+import { letBack, removeLearner } from '../removal/removal.ts';
 import { type Database, isUniqueViolation } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
+import { mayRun, noSuchWorkshop, ownAndShared, requireOwner } from './access.ts';
 import type { Changes } from './changes.ts';
 import { followWorkshop, type NumberedEvent } from './events.ts';
 import {
@@ -28,16 +32,18 @@ import {
 } from './store.ts';
 import type { Views } from './view.ts';
 
-const JOIN_CODE_LENGTH = 6;
+export const JOIN_CODE_LENGTH = 6;
 const CODE_TRIES = 5;
 const MINUTE_MS = 60_000;
 
 /**
  * What instructors do with workshops. Every verb changes what is wanted and returns at once; the
- * reconciler makes it so. Another instructor's workshop is `not_found`.
+ * reconciler makes it so. `owner` is whoever asks: the owner, a co-instructor or an admin; to everybody
+ * else the workshop is `not_found`.
  */
 export interface Workshops {
-  list(owner: string): Promise<WorkshopSummary[]>;
+  /** Own ones and those they are co-instructor of; `all` is for admins, and the caller sees to that. */
+  list(owner: string, scope?: 'own' | 'all'): Promise<WorkshopSummary[]>;
   create(owner: string, input: CreateWorkshopBody): Promise<WorkshopDetails>;
   show(owner: string, id: WorkshopId): Promise<WorkshopDetails>;
   /** Also tries anew the seats that were given up. */
@@ -47,6 +53,15 @@ export interface Workshops {
   delete(owner: string, id: WorkshopId): Promise<void>;
   restartSeat(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
   resetSeat(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
+  /**
+   * Takes the learner out of the seat and keeps them out; the seat is reset and free again. Every
+   * verifier of this server refuses their tokens when this returns. Throws `conflict` for a free seat.
+   */
+  removeLearner(owner: string, id: WorkshopId, seat: number): Promise<WorkshopDetails>;
+  /** Who was removed, the last one first. */
+  removals(owner: string, id: WorkshopId): Promise<Removal[]>;
+  /** Undoes a removal: the learner may join again. Throws `not_found` when nobody is removed by that id. */
+  letBack(owner: string, id: WorkshopId, removalId: string): Promise<void>;
   /** Resolves once no seat is on its way any more: all usable, some failed, or stopped meanwhile. */
   settled(owner: string, id: WorkshopId, signal: AbortSignal): Promise<WorkshopDetails>;
   events(
@@ -66,12 +81,14 @@ export function createWorkshops(deps: {
   seal: (apiKey: string) => string;
   /** The runtimes of this server, the default first. */
   runtimes: () => readonly RuntimeName[];
+  /** Told before the seat is emptied, so that connections end with the reason and not with the seat. */
+  onRevoked: (revocation: Revocation) => void;
 }): Workshops {
   const { database, changes, views, now } = deps;
 
   const own = async (owner: string, id: WorkshopId): Promise<WorkshopState> => {
     const state = await loadWorkshop(database, id);
-    if (state?.workshop.ownerId !== owner) throw noSuchWorkshop(id);
+    if (!state || !(await mayRun(database.db, owner, state.workshop))) throw noSuchWorkshop(id);
     return state;
   };
 
@@ -83,7 +100,7 @@ export function createWorkshops(deps: {
   ): Promise<WorkshopDetails> => {
     await database.transaction(async (trx) => {
       const workshop = await nextRevision(trx, id);
-      if (workshop?.ownerId !== owner) throw noSuchWorkshop(id);
+      if (!workshop || !(await mayRun(trx, owner, workshop))) throw noSuchWorkshop(id);
       await work(trx, workshop);
     });
     changes.notify(id);
@@ -122,6 +139,10 @@ export function createWorkshops(deps: {
       runtime: chooseRuntime(input.runtime),
       image: input.image ?? null,
       apiKeySealed: input.apiKey === undefined ? null : deps.seal(input.apiKey),
+      injectApiKey: input.apiKey !== undefined && input.injectApiKey === true ? 1 : 0,
+      entry: input.entry ?? 'open',
+      registrationCap: input.registrationCap ?? null,
+      questions: JSON.stringify(input.questions ?? []),
       seatCount: input.seats,
       ttlMinutes,
       wanted: start ? 'running' : 'stopped',
@@ -174,8 +195,8 @@ export function createWorkshops(deps: {
     });
 
   return {
-    async list(owner) {
-      const ids = await workshopIds(database, owner);
+    async list(owner, scope = 'own') {
+      const ids = scope === 'all' ? await workshopIds(database) : await ownAndShared(database, owner);
       const states = new Map((await loadWorkshops(database, ids)).map((state) => [state.workshop.id, state]));
       return ids.flatMap((id) => {
         const state = states.get(id);
@@ -221,7 +242,8 @@ export function createWorkshops(deps: {
     async delete(owner, id) {
       await database.transaction(async (trx) => {
         const workshop = await nextRevision(trx, id);
-        if (workshop?.ownerId !== owner) throw noSuchWorkshop(id);
+        if (!workshop || !(await mayRun(trx, owner, workshop))) throw noSuchWorkshop(id);
+        await requireOwner(trx, owner, workshop);
         await set(trx, id, { wanted: 'gone', endsAt: null });
         await releaseSeats(trx, workshop);
       });
@@ -230,6 +252,33 @@ export function createWorkshops(deps: {
 
     restartSeat: again('restart'),
     resetSeat: again('reset'),
+
+    async removeLearner(owner, id, seat) {
+      const revocation = await database.transaction(async (trx) => {
+        const workshop = await nextRevision(trx, id);
+        if (!workshop || !(await mayRun(trx, owner, workshop))) throw noSuchWorkshop(id);
+        return removeLearner(trx, { database, workshop, seat, now: now() });
+      });
+      deps.onRevoked(revocation);
+      changes.notify(id);
+      return views.details(await own(owner, id));
+    },
+
+    async removals(owner, id) {
+      await own(owner, id);
+      const rows = await database.db
+        .selectFrom('removals')
+        .select(['id', 'name', 'seat', 'removedAt'])
+        .where('workshopId', '=', id)
+        .orderBy('removedAt', 'desc')
+        .orderBy('id')
+        .execute();
+      return rows.map(({ removedAt, ...row }) => ({ ...row, removedAt: new Date(removedAt).toISOString() }));
+    },
+
+    async letBack(owner, id, removalId) {
+      await change(owner, id, (trx) => letBack(trx, id, removalId));
+    },
 
     async settled(owner, id, signal) {
       await own(owner, id);
@@ -259,6 +308,7 @@ export function createWorkshops(deps: {
           ready: seats.filter((seat) => seat.phase === 'ready').length,
           occupied: seats.filter((seat) => seat.phase === 'occupied').length,
           failed: seats.filter((seat) => seat.phase === 'failed').length,
+          lost: seats.filter((seat) => seat.phase === 'lost').length,
         },
       };
     },
@@ -270,10 +320,6 @@ const ID_LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 function newWorkshopId(): WorkshopId {
   const letters = Array.from({ length: 8 }, () => ID_LETTERS[randomInt(ID_LETTERS.length)]);
   return `ws-${letters.join('')}` as WorkshopId;
-}
-
-function noSuchWorkshop(id: WorkshopId): PublicError {
-  return new PublicError('not_found', `You have no workshop ${id}. It may have been deleted.`);
 }
 
 function notRunning({ name, wanted }: WorkshopRow): PublicError {

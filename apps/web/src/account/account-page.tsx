@@ -1,5 +1,5 @@
 import type { Account } from '@clarateach/contract/account';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { KeyRound } from 'lucide-react';
 import type { FormEvent } from 'react';
 import { useState } from 'react';
@@ -12,7 +12,8 @@ import { Field } from '../ui/field.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
-import { toast } from '../ui/toast.ts';
+import { toast, toastError } from '../ui/toast.ts';
+import { SessionList } from './session-list.tsx';
 
 export function AccountPage() {
   return (
@@ -29,6 +30,7 @@ export function AccountPage() {
                 <span className="soft">For the command line and for programs of your own</span>
               </span>
             </Link>
+            <SessionList />
           </div>
         </InstructorPage>
       )}
@@ -48,14 +50,18 @@ function AccountForm({ account }: { readonly account: Account }) {
       client.account.update({
         name,
         email,
-        password,
-        ...(account.hasPassword ? { currentPassword } : {}),
+        ...(password === '' ? {} : { password }),
+        ...(account.hasPassword && currentPassword !== '' ? { currentPassword } : {}),
       }),
     onSuccess: (saved) => {
       queryClient.setQueryData(queries.me.queryKey, saved);
       setPassword('');
       setCurrentPassword('');
-      toast('Saved. Sign in with this e-mail address and password from now on.');
+      toast(
+        password === ''
+          ? 'Saved.'
+          : 'Saved. Sign in with this e-mail address and password from now on; other sessions are ended.',
+      );
     },
   });
   const errors = formErrors(save.error, FIELDS);
@@ -65,7 +71,7 @@ function AccountForm({ account }: { readonly account: Account }) {
   };
   return (
     <form className="card form-card stack" onSubmit={submit} noValidate>
-      {!account.hasPassword && (
+      {!account.hasPassword && !account.hasProvider && (
         <Notice tone="warn">
           You came by a one-time link. Set a password, so that you can sign in again.
         </Notice>
@@ -85,11 +91,13 @@ function AccountForm({ account }: { readonly account: Account }) {
         error={errors.fields.email}
         onChange={(event) => setEmail(event.target.value)}
       />
+      {!account.emailVerified && account.email !== '' && <Unconfirmed email={account.email} />}
       {account.hasPassword && (
         <Field
           label="Current password"
           type="password"
           autoComplete="current-password"
+          hint="Needed to change address or password."
           value={currentPassword}
           error={errors.fields.currentPassword}
           onChange={(event) => setCurrentPassword(event.target.value)}
@@ -97,9 +105,10 @@ function AccountForm({ account }: { readonly account: Account }) {
       )}
       <Field
         label={account.hasPassword ? 'New password' : 'Password'}
+        optional={account.hasPassword || account.hasProvider}
         type="password"
         autoComplete="new-password"
-        hint={`At least 10 characters.${account.hasPassword ? ' To change only name or e-mail, type the current one again.' : ''}`}
+        hint={`At least 10 characters.${account.hasPassword ? ' It ends your other sessions.' : ''}`}
         value={password}
         error={errors.fields.password}
         onChange={(event) => setPassword(event.target.value)}
@@ -112,5 +121,33 @@ function AccountForm({ account }: { readonly account: Account }) {
         </button>
       </div>
     </form>
+  );
+}
+
+/** Links are mailed to confirmed addresses only. */
+function Unconfirmed({ email }: { readonly email: string }) {
+  const { data: ways } = useQuery(queries.ways);
+  const send = useMutation({
+    mutationFn: () => client.account.confirmAddress(),
+    onSuccess: () => toast(`A mail with a link is on its way to ${email}.`),
+    onError: toastError,
+  });
+  if (!ways?.mail) return null;
+  return (
+    <Notice
+      tone="warn"
+      action={
+        <button
+          type="button"
+          className="button small"
+          disabled={send.isPending}
+          onClick={() => send.mutate()}
+        >
+          Mail me a link
+        </button>
+      }
+    >
+      {email} is not confirmed yet. Until then no sign-in links are mailed to it.
+    </Notice>
   );
 }

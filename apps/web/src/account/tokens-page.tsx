@@ -1,18 +1,18 @@
-import type { ApiToken } from '@clarateach/contract/account';
+import type { Account, ApiToken, TokenScope } from '@clarateach/contract/account';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { KeyRound, Plus } from 'lucide-react';
 import type { FormEvent } from 'react';
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { InstructorPage, SignedIn } from '../shell/instructor-page.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { ErrorPage } from '../ui/error-page.tsx';
-import { Field } from '../ui/field.tsx';
+import { Field, FieldError } from '../ui/field.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
-import { dateText } from '../ui/time.ts';
+import { dateText, useNow } from '../ui/time.ts';
 import { toast, toastError } from '../ui/toast.ts';
 
 export function TokensPage() {
@@ -20,17 +20,18 @@ export function TokensPage() {
     <SignedIn>
       {(account) => (
         <InstructorPage title="API tokens" account={account}>
-          <Tokens />
+          <Tokens account={account} />
         </InstructorPage>
       )}
     </SignedIn>
   );
 }
 
-function Tokens() {
+function Tokens({ account }: { readonly account: Account }) {
   const { data: tokens, error, refetch } = useQuery(queries.tokens);
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken>();
+  const now = useNow(60_000);
   const revoke = useMutation({
     mutationFn: (id: string) => client.tokens.revoke({ id }),
     onSuccess: () => toast('The token is revoked.'),
@@ -43,7 +44,7 @@ function Tokens() {
       <div className="row spread wrap">
         <div>
           <h1>API tokens</h1>
-          <p className="soft">A token lets the command line or a program act as you.</p>
+          <p className="soft">A token lets a program act as you, as far as you say.</p>
         </div>
         <button type="button" className="button primary" onClick={() => setCreating(true)}>
           <Plus size={18} aria-hidden /> New token
@@ -62,9 +63,16 @@ function Tokens() {
           {tokens.map((token) => (
             <li key={token.id}>
               <div>
-                <strong>{token.name}</strong> <code className="soft">{token.hint}…</code>
+                <strong>{token.name}</strong> <code className="soft">{token.hint}</code>
+                <div className="row wrap scopes">
+                  {token.scopes.map((scope) => (
+                    <span key={scope} className="badge">
+                      {SCOPES[scope].badge}
+                    </span>
+                  ))}
+                </div>
                 <div className="soft small-text">
-                  Made {dateText(token.createdAt)} ·{' '}
+                  {expiryText(token, now)} · Made {dateText(token.createdAt)} ·{' '}
                   {token.lastUsedAt === null ? 'never used' : `last used ${dateText(token.lastUsedAt)}`}
                 </div>
               </div>
@@ -80,7 +88,7 @@ function Tokens() {
           ))}
         </ul>
       )}
-      <NewToken open={creating} onOpenChange={setCreating} />
+      <NewToken account={account} open={creating} onOpenChange={setCreating} />
       <Confirm
         open={revoking !== undefined}
         onOpenChange={(open) => !open && setRevoking(undefined)}
@@ -94,18 +102,48 @@ function Tokens() {
   );
 }
 
+/** What a token may do, in words. */
+const SCOPES: Readonly<Record<TokenScope, { readonly badge: string; readonly text: string }>> = {
+  'workshops:read': { badge: 'sees workshops', text: 'See your workshops and their seats' },
+  'workshops:write': { badge: 'changes workshops', text: 'Make, start, stop and delete workshops' },
+  account: { badge: 'account', text: 'Your account: profile, sessions and tokens' },
+  admin: { badge: 'admin', text: 'All that admins do: people, and the overview of the server' },
+};
+const SCOPE_NAMES = Object.keys(SCOPES) as TokenScope[];
+const USUAL: readonly TokenScope[] = ['workshops:read', 'workshops:write'];
+const EXPIRIES = [
+  { days: 30, label: 'in 30 days' },
+  { days: 90, label: 'in 90 days' },
+  { days: 365, label: 'in a year' },
+  { days: 0, label: 'never' },
+];
+
+function expiryText({ expiresAt }: ApiToken, now: number): string {
+  if (expiresAt === null) return 'Does not expire';
+  return `${Date.parse(expiresAt) <= now ? 'Expired' : 'Expires'} ${dateText(expiresAt)}`;
+}
+
 interface NewTokenProps {
+  readonly account: Account;
   readonly open: boolean;
   readonly onOpenChange: (open: boolean) => void;
 }
 
-function NewToken({ open, onOpenChange }: NewTokenProps) {
+function NewToken({ account, open, onOpenChange }: NewTokenProps) {
   const [name, setName] = useState('');
+  const [scopes, setScopes] = useState(USUAL);
+  const [days, setDays] = useState(90);
+  const id = useId();
   const create = useMutation({
-    mutationFn: () => client.tokens.create({ name }),
+    mutationFn: () =>
+      client.tokens.create({
+        name,
+        scopes: [...scopes],
+        ...(days === 0 ? {} : { expiresInDays: days }),
+      }),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: queries.tokens.queryKey }),
   });
-  const errors = formErrors(create.error, ['name'] as const);
+  const errors = formErrors(create.error, ['name', 'scopes'] as const);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     create.mutate();
@@ -116,6 +154,8 @@ function NewToken({ open, onOpenChange }: NewTokenProps) {
     // The token is shown once: closing forgets it.
     create.reset();
     setName('');
+    setScopes(USUAL);
+    setDays(90);
   };
   if (create.data) {
     return (
@@ -151,6 +191,37 @@ function NewToken({ open, onOpenChange }: NewTokenProps) {
             error={errors.fields.name}
             onChange={(event) => setName(event.target.value)}
           />
+          <fieldset className="choices">
+            <legend className="field-label">It may</legend>
+            {SCOPE_NAMES.filter((scope) => scope !== 'admin' || account.role === 'admin').map((scope) => (
+              <label key={scope} className="check">
+                <input
+                  type="checkbox"
+                  checked={scopes.includes(scope)}
+                  onChange={({ target }) =>
+                    setScopes(target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+                  }
+                />
+                <span>{SCOPES[scope].text}</span>
+              </label>
+            ))}
+            <FieldError error={errors.fields.scopes} />
+          </fieldset>
+          <div className="field">
+            <label htmlFor={`${id}-expiry`}>It expires</label>
+            <select
+              id={`${id}-expiry`}
+              className="input"
+              value={days}
+              onChange={(event) => setDays(Number(event.target.value))}
+            >
+              {EXPIRIES.map((each) => (
+                <option key={each.days} value={each.days}>
+                  {each.label}
+                </option>
+              ))}
+            </select>
+          </div>
           {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
         </div>
         <div className="dialog-foot">

@@ -1,8 +1,9 @@
-import type { JoinInfo, SeatSession } from '@clarateach/contract/join';
+import type { MadeRegistration, OwnRegistration, RegisterInfo } from '@clarateach/contract/entry';
+import type { HandedSession, JoinInfo, SeatSession } from '@clarateach/contract/join';
 import { offline, responseError } from './api-error.ts';
 
 /*
- * The three calls a learner's pages make. Plain fetch with the contract's types: the general client
+ * The calls a learner's pages make. Plain fetch with the contract's types: the general client
  * would cost the join page more bytes than the page itself.
  */
 
@@ -28,12 +29,40 @@ export interface JoinRequest {
   readonly odehash?: string;
 }
 
-export function join(request: JoinRequest): Promise<SeatSession> {
-  return call('/api/join', {
+function post<T>(path: string, body: unknown): Promise<T> {
+  return call(path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(request),
+    body: JSON.stringify(body),
   });
+}
+
+export function join(request: JoinRequest): Promise<SeatSession> {
+  return post('/api/join', request);
+}
+
+export function registerInfo(code: string, signal: AbortSignal): Promise<RegisterInfo> {
+  return call(`/api/register/${encodeURIComponent(code)}`, { signal });
+}
+
+export interface RegisterRequest {
+  readonly code: string;
+  readonly name: string;
+  readonly email: string;
+  readonly answers: Readonly<Record<string, string>>;
+}
+
+export function register(request: RegisterRequest): Promise<MadeRegistration> {
+  return post('/api/register', request);
+}
+
+export function cancelRegistration(code: string): Promise<OwnRegistration> {
+  return post('/api/register/cancel', { code });
+}
+
+/** Takes over a seat by the token of a one-time link. */
+export function takeOver(token: string): Promise<HandedSession> {
+  return post('/api/hand-over', { token });
 }
 
 /** A new token for an old one, also one that expired less than a day ago. */

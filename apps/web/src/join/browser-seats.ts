@@ -4,5 +4,4 @@ import { SavedSeats } from './saved-seats.ts';
 export const browserSeats = new SavedSeats({
   getItem: (key) => localStorage.getItem(key),
   setItem: (key, value) => localStorage.setItem(key, value),
-  removeItem: (key) => localStorage.removeItem(key),
 });

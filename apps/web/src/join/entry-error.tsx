@@ -20,6 +20,9 @@ export function EntryError({ entering }: { readonly entering: Entering }) {
           <strong>You were removed from this workshop.</strong> Talk to your instructor if that is a mistake.
         </Notice>
       );
+    case 'registration_required':
+    case 'on_waiting_list':
+      return <Notice tone="warn">{error.message}</Notice>;
     case 'workshop_full':
       return (
         <Notice tone="warn">

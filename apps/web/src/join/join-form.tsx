@@ -29,10 +29,12 @@ function rememberedName(): string {
 }
 
 export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
-  const [name, setName] = useState(rememberedName);
+  const { registration } = info;
+  const [name, setName] = useState(() => registration?.name ?? rememberedName());
   const [odehash, setOdehash] = useState('');
   const [missing, setMissing] = useState(false);
-  const [disclosed, setDisclosed] = useState(false);
+  // Where newcomers need an access code, whoever comes to this form has a seat.
+  const [disclosed, setDisclosed] = useState(info.entry !== 'open');
   const entering = useEnter(onEnter, onStale);
   const { busy, error, waitSeconds } = entering;
   const full = info.state === 'full';
@@ -72,8 +74,10 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
         hint="Your instructor sees it at your seat."
         onChange={(event) => setName(event.target.value)}
       />
+      {/* An access code leads to the learner's seat by itself. */}
       <details
         className="disclosure"
+        hidden={registration !== null}
         open={full || disclosed || fieldError('odehash') !== undefined}
         onToggle={(event) => setDisclosed(event.currentTarget.open)}
       >

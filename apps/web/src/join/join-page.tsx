@@ -12,10 +12,12 @@ import { Logo } from '../ui/logo.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
 import { ThemeToggle } from '../ui/theme-toggle.tsx';
+import { AccessForm } from './access-form.tsx';
 import { browserSeats } from './browser-seats.ts';
 import { isNewInstead } from './is-new-instead.ts';
 import { JoinForm } from './join-form.tsx';
 import { NewSeat } from './new-seat.tsx';
+import { NotAdmitted } from './not-admitted.tsx';
 import type { SavedSeat } from './saved-seats.ts';
 import { WelcomeBack } from './welcome-back.tsx';
 import './join.css';
@@ -96,7 +98,7 @@ function useJoinInfo(code: string): Asked & { askAgain: () => void } {
       try {
         const info = await joinInfo(code, leave.signal);
         setAsked({ info });
-        nextMs = POLL_MS[info.state];
+        nextMs = info.registration?.state === 'waiting' ? POLL_MS.stopped : POLL_MS[info.state];
       } catch (error) {
         if (leave.signal.aborted) return;
         const known = error instanceof ApiError ? error : new ApiError('unknown', messageOf(error));
@@ -123,6 +125,7 @@ function Workshop({ code }: { readonly code: string }) {
   const navigate = useNavigate();
   const [stranger, setStranger] = useState(false);
   const [newSeat, setNewSeat] = useState<SavedSeat>();
+  const [hasReturnCode, setHasReturnCode] = useState(false);
 
   useEffect(() => {
     // While the learner types a name, the workspace's code comes in.
@@ -166,6 +169,10 @@ function Workshop({ code }: { readonly code: string }) {
         />
       ) : saved && !stranger ? (
         <WelcomeBack saved={saved} info={info} onEnter={enter} onStranger={() => setStranger(true)} />
+      ) : info.entry !== 'open' && !info.registration && !hasReturnCode ? (
+        <AccessForm code={code} info={info} onReturnCode={() => setHasReturnCode(true)} />
+      ) : info.registration && !info.registration.admitted ? (
+        <NotAdmitted info={info} registration={info.registration} />
       ) : (
         <JoinForm code={code} info={info} onEnter={enter} onStale={askAgain} />
       )}

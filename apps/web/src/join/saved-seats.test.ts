@@ -20,7 +20,6 @@ function storage() {
     kept,
     getItem: (key: string) => kept.get(key) ?? null,
     setItem: (key: string, value: string) => void kept.set(key, value),
-    removeItem: (key: string) => void kept.delete(key),
   };
 }
 
@@ -29,15 +28,6 @@ test('a seat is found again by its workshop, also after a reload', () => {
   new SavedSeats(browser).save(seat);
   assert.deepEqual(new SavedSeats(browser).find('ws-abcd1234'), seat);
   assert.equal(new SavedSeats(browser).find('ws-other000'), undefined);
-});
-
-test('a forgotten seat is gone', () => {
-  const browser = storage();
-  const seats = new SavedSeats(browser);
-  seats.save(seat);
-  seats.forget('ws-abcd1234');
-  assert.equal(seats.find('ws-abcd1234'), undefined);
-  assert.equal(browser.kept.size, 0);
 });
 
 test('damaged storage counts as empty, and blocked storage lasts as long as the page', () => {
@@ -49,7 +39,7 @@ test('damaged storage counts as empty, and blocked storage lasts as long as the 
   const blocked = () => {
     throw new Error('blocked');
   };
-  const seats = new SavedSeats({ getItem: blocked, setItem: blocked, removeItem: blocked });
+  const seats = new SavedSeats({ getItem: blocked, setItem: blocked });
   seats.save(seat);
   assert.deepEqual(seats.find('ws-abcd1234'), seat);
 });

@@ -6,7 +6,7 @@ export interface SavedSeat {
   readonly session: SeatSession;
 }
 
-type Keep = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+type Keep = Pick<Storage, 'getItem' | 'setItem'>;
 
 const keyOf = (workshopId: string) => `clarateach.seat.${workshopId}`;
 
@@ -37,15 +37,6 @@ export class SavedSeats {
       this.#storage.setItem(keyOf(id), JSON.stringify(seat));
     } catch {
       // Full or blocked: the return code still leads back.
-    }
-  }
-
-  forget(workshopId: string): void {
-    this.#here.delete(workshopId);
-    try {
-      this.#storage.removeItem(keyOf(workshopId));
-    } catch {
-      // Nothing was kept.
     }
   }
 }

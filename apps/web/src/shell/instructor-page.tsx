@@ -1,6 +1,6 @@
 import type { Account } from '@clarateach/contract/account';
 import { QueryClientProvider, useQuery } from '@tanstack/react-query';
-import { KeyRound, LogOut, UserRound } from 'lucide-react';
+import { KeyRound, LogOut, ScrollText, Server, UserRound, Users } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 import { signOut } from '../account/sign-in.ts';
@@ -69,6 +69,13 @@ function AccountMenu({ account }: { readonly account: Account }) {
       actions={[
         { label: 'Account', icon: UserRound, onSelect: () => navigate(paths.account()) },
         { label: 'API tokens', icon: KeyRound, onSelect: () => navigate(paths.tokens()) },
+        ...(account.role === 'admin'
+          ? [
+              { label: 'People', icon: Users, apart: true, onSelect: () => navigate(paths.people()) },
+              { label: 'Audit log', icon: ScrollText, onSelect: () => navigate(paths.audit()) },
+              { label: 'Workers', icon: Server, onSelect: () => navigate(paths.workers()) },
+            ]
+          : []),
         { label: 'Sign out', icon: LogOut, apart: true, onSelect: () => void leave() },
       ]}
     />

@@ -7,6 +7,7 @@ const seat = (number: number, phase: SeatView['phase']): SeatView => ({
   seat: number,
   phase,
   reason: '',
+  movesAt: null,
   attempts: 0,
   learner: null,
 });
@@ -16,7 +17,10 @@ const details = {
   phase: 'starting',
   readySeats: 0,
   image: null,
+  entry: 'open',
+  ownerId: 'u1',
   hasApiKey: false,
+  injectApiKey: false,
   seats: [seat(1, 'starting'), seat(2, 'starting')],
 } as unknown as WorkshopDetails;
 

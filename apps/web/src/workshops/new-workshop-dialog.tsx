@@ -1,15 +1,16 @@
 import { MAX_SEATS, type WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { TriangleAlert } from 'lucide-react';
 import type { FormEvent } from 'react';
 import { useId } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
+import { EntryChoice } from '../entry/entry-choice.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Field } from '../ui/field.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
+import { ApiKeyChoice } from './api-key-choice.tsx';
 import { RuntimeChoice } from './runtime-choice.tsx';
 import type { WorkshopForm } from './workshop-form.ts';
 import { FORM_FIELDS, LIFETIMES, requestOf } from './workshop-form.ts';
@@ -107,16 +108,14 @@ export function NewWorkshopDialog(props: NewWorkshopDialogProps) {
               value={form.apiKey}
               error={errors.fields.apiKey}
               onChange={(event) => set({ apiKey: event.target.value })}
-              hint={
-                <span className="key-warning">
-                  <TriangleAlert size={15} aria-hidden />
-                  <span>
-                    Every learner can read this key in their seat. Use one with a spending limit, and revoke
-                    it after the class.
-                  </span>
-                </span>
-              }
+              hint="Kept encrypted and never shown again."
             />
+            {form.apiKey.trim() !== '' && (
+              <ApiKeyChoice inject={form.injectApiKey} onChoose={(injectApiKey) => set({ injectApiKey })} />
+            )}
+          </div>
+          <div className="whole">
+            <EntryChoice chosen={form.entry} onChoose={(entry) => set({ entry })} />
           </div>
           <label className="check whole" htmlFor={startId}>
             <input

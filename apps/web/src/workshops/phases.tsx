@@ -37,7 +37,7 @@ export const WORKSHOP_LOOK = {
   stopped: { text: 'Stopped', icon: CircleDashed, tone: '' },
   starting: { text: 'Starting', icon: LoaderCircle, tone: 'tone-busy', spins: true },
   ready: { text: 'Ready', icon: CircleCheck, tone: 'tone-good' },
-  degraded: { text: 'Some seats failed', icon: TriangleAlert, tone: 'tone-warn' },
+  degraded: { text: 'Some seats down', icon: TriangleAlert, tone: 'tone-warn' },
   failed: { text: 'Failed', icon: CircleX, tone: 'tone-bad' },
   stopping: { text: 'Stopping', icon: LoaderCircle, tone: 'tone-busy', spins: true },
   deleting: { text: 'Deleting', icon: Trash2, tone: 'tone-bad' },

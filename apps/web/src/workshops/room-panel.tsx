@@ -1,14 +1,20 @@
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { Projector } from 'lucide-react';
+import { Projector, UsersRound } from 'lucide-react';
 import { Link } from 'react-router';
 import { paths } from '../paths.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { QrCode } from '../ui/qr-code.tsx';
 import { spacedCode } from './spaced-code.ts';
 
+const ENTRY_FACTS = {
+  open: 'whoever has the code',
+  registered: 'registered learners',
+  list: 'people on your list',
+} as const satisfies Record<WorkshopDetails['entry'], string>;
+
 /** How learners come in: code, link, QR code. */
 export function RoomPanel({ workshop }: { readonly workshop: WorkshopDetails }) {
-  const { id, code, joinUrl, runtime, hasApiKey, phase } = workshop;
+  const { id, code, joinUrl, runtime, hasApiKey, injectApiKey, phase, entry } = workshop;
   return (
     <aside className="card room-panel" aria-label="How learners join">
       <div>
@@ -33,14 +39,21 @@ export function RoomPanel({ workshop }: { readonly workshop: WorkshopDetails }) 
       <Link className="button" to={paths.projector(id)}>
         <Projector size={17} aria-hidden /> Show to the room
       </Link>
+      <Link className="button" to={paths.learners(id)}>
+        <UsersRound size={17} aria-hidden /> Learners and entry
+      </Link>
       <dl className="room-facts">
+        <div>
+          <dt>Who may come in</dt>
+          <dd>{ENTRY_FACTS[entry]}</dd>
+        </div>
         <div>
           <dt>Runs in</dt>
           <dd>{runtime}</dd>
         </div>
         <div>
           <dt>API key</dt>
-          <dd>{hasApiKey ? 'given to every seat' : 'none'}</dd>
+          <dd>{!hasApiKey ? 'none' : injectApiKey ? 'in every seat' : 'kept, not in the seats'}</dd>
         </div>
         <div>
           <dt>Id</dt>

@@ -25,7 +25,13 @@ export function showAnswer(details: WorkshopDetails): void {
   queryClient.setQueryData(queries.workshop(details.id).queryKey, details);
 }
 
-export function WorkshopActions({ workshop }: { readonly workshop: WorkshopDetails }) {
+interface WorkshopActionsProps {
+  readonly workshop: WorkshopDetails;
+  /** False for a co-instructor, who may do all else. */
+  readonly mayDelete: boolean;
+}
+
+export function WorkshopActions({ workshop, mayDelete }: WorkshopActionsProps) {
   const { id, name, phase, endsAt } = workshop;
   const [asking, setAsking] = useState<'stop' | 'delete'>();
   const now = useNow(10_000);
@@ -98,7 +104,7 @@ export function WorkshopActions({ workshop }: { readonly workshop: WorkshopDetai
           Stop
         </button>
       )}
-      {allowed.includes('delete') && (
+      {mayDelete && allowed.includes('delete') && (
         <Menu
           trigger={<IconButton label="More actions" icon={Ellipsis} />}
           actions={[

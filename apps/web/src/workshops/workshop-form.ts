@@ -1,3 +1,4 @@
+import type { EntryPolicy } from '@clarateach/contract/entry';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { CreateWorkshopBody } from '@clarateach/contract/workshop';
 
@@ -10,6 +11,9 @@ export interface WorkshopForm {
   readonly code: string;
   readonly ttlMinutes: number;
   readonly apiKey: string;
+  /** Puts the key into every seat. */
+  readonly injectApiKey: boolean;
+  readonly entry: EntryPolicy;
   readonly start: boolean;
 }
 
@@ -20,6 +24,8 @@ export const emptyForm: WorkshopForm = {
   code: '',
   ttlMinutes: 240,
   apiKey: '',
+  injectApiKey: false,
+  entry: 'open',
   start: true,
 };
 
@@ -47,6 +53,7 @@ export function requestOf(form: WorkshopForm): CreateWorkshopBody {
     start: form.start,
     ...(form.runtime === undefined ? {} : { runtime: form.runtime }),
     ...(code === '' ? {} : { code }),
-    ...(apiKey === '' ? {} : { apiKey }),
+    ...(apiKey === '' ? {} : { apiKey, injectApiKey: form.injectApiKey }),
+    ...(form.entry === 'open' ? {} : { entry: form.entry }),
   };
 }

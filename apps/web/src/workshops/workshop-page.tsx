@@ -18,7 +18,7 @@ import { RoomPanel } from './room-panel.tsx';
 import { SeatGrid } from './seat-grid.tsx';
 import { useLiveWorkshop } from './use-live-workshop.ts';
 import { WorkshopActions } from './workshop-actions.tsx';
-import { SeatBar } from './workshops-page.tsx';
+import { SeatBar, SharedBadge } from './workshops-page.tsx';
 import './workshops.css';
 
 export function WorkshopPage() {
@@ -53,13 +53,17 @@ function Workshop({ account, id }: { readonly account: Account; readonly id: str
             <div className="row wrap">
               <h1>{workshop.name}</h1>
               <WorkshopPhaseBadge phase={workshop.phase} />
+              {account.id !== workshop.ownerId && <SharedBadge account={account} />}
               {live === 'interrupted' && (
                 <span className="badge tone-warn" role="status">
                   <CloudOff size={14} aria-hidden /> Live updates interrupted, reconnecting
                 </span>
               )}
             </div>
-            <WorkshopActions workshop={workshop} />
+            <WorkshopActions
+              workshop={workshop}
+              mayDelete={account.id === workshop.ownerId || account.role === 'admin'}
+            />
           </div>
         </div>
         <Progress workshop={workshop} counts={counts} />

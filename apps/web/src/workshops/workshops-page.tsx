@@ -16,7 +16,12 @@ import { emptyForm } from './workshop-form.ts';
 import './workshops.css';
 
 export function WorkshopsPage({ account }: { readonly account: Account }) {
-  const { data: workshops, error, refetch } = useQuery(queries.workshops);
+  const [scope, setScope] = useState<'own' | 'all'>('own');
+  const {
+    data: workshops,
+    error,
+    refetch,
+  } = useQuery(scope === 'all' ? queries.allWorkshops : queries.workshops);
   const [creating, setCreating] = useState(false);
   // Kept here and not in the dialog: closing it by accident loses nothing.
   const [form, setForm] = useState(emptyForm);
@@ -30,7 +35,7 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
   return (
     <InstructorPage title="Workshops" account={account}>
       <div className="stack page-stack">
-        {!account.hasPassword && (
+        {!account.hasPassword && !account.hasProvider && (
           <Notice
             tone="warn"
             action={
@@ -48,7 +53,19 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
           </Notice>
         )}
         <div className="row spread wrap">
-          <h1>Workshops</h1>
+          <div className="row wrap">
+            <h1>Workshops</h1>
+            {account.role === 'admin' && (
+              <label className="check small-text">
+                <input
+                  type="checkbox"
+                  checked={scope === 'all'}
+                  onChange={(event) => setScope(event.target.checked ? 'all' : 'own')}
+                />
+                <span>of all instructors</span>
+              </label>
+            )}
+          </div>
           {workshops !== undefined && workshops.length > 0 && newButton}
         </div>
         {workshops === undefined && <ListSkeleton />}
@@ -66,7 +83,7 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
         {workshops !== undefined && workshops.length > 0 && (
           <ul className="workshop-list">
             {workshops.map((workshop) => (
-              <WorkshopCard key={workshop.id} workshop={workshop} />
+              <WorkshopCard key={workshop.id} workshop={workshop} account={account} />
             ))}
           </ul>
         )}
@@ -85,7 +102,12 @@ export function WorkshopsPage({ account }: { readonly account: Account }) {
   );
 }
 
-function WorkshopCard({ workshop }: { readonly workshop: WorkshopSummary }) {
+interface WorkshopCardProps {
+  readonly workshop: WorkshopSummary;
+  readonly account: Account;
+}
+
+function WorkshopCard({ workshop, account }: WorkshopCardProps) {
   const { id, name, phase, code, readySeats, occupiedSeats, seatCount, endsAt } = workshop;
   const now = useNow(15_000);
   const off = phase === 'stopped';
@@ -97,7 +119,10 @@ function WorkshopCard({ workshop }: { readonly workshop: WorkshopSummary }) {
             {name}
           </Link>
         </h2>
-        <WorkshopPhaseBadge phase={phase} />
+        <span className="row">
+          {workshop.ownerId !== account.id && <SharedBadge account={account} />}
+          <WorkshopPhaseBadge phase={phase} />
+        </span>
       </div>
       <SeatBar ready={readySeats} occupied={occupiedSeats} total={seatCount} />
       <dl className="facts">
@@ -123,6 +148,15 @@ function WorkshopCard({ workshop }: { readonly workshop: WorkshopSummary }) {
         </div>
       </dl>
     </li>
+  );
+}
+
+/** At a workshop that somebody else made. */
+export function SharedBadge({ account }: { readonly account: Account }) {
+  return (
+    <span className="badge tone-accent">
+      {account.role === 'admin' ? "Another instructor's" : 'Shared with you'}
+    </span>
   );
 }
 

@@ -2,7 +2,6 @@ import { DoorOpen, UserX } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { joinInfo } from '../api/learner.ts';
-import { browserSeats } from '../join/browser-seats.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
 import { paths } from '../paths.ts';
 import type { SeatLoss } from './seat-pass.ts';
@@ -19,10 +18,6 @@ interface SeatLostProps {
 export function SeatLost({ loss, saved, onReturn }: SeatLostProps) {
   const { workshop } = saved.session;
   const runs = useRunsAgain(saved.code, loss === 'ended');
-
-  useEffect(() => {
-    if (loss === 'removed') browserSeats.forget(workshop.id);
-  }, [loss, workshop.id]);
 
   if (loss === 'removed') {
     return (

@@ -512,3 +512,28 @@ test('what a full disk refuses leaves the old file whole', async (t) => {
     execFileSync('umount', ['-l', disk]);
   }
 });
+
+test('a body that is too large is 413, answered on a connection that lives, and the server goes on', async () => {
+  const large = JSON.stringify({ path: 'a'.repeat(1024 * 1024) });
+  for (const path of ['/files/move', '/files/directory']) {
+    const answer = await ask('POST', path, large);
+    assert.deepEqual([answer.status, code(answer)], [413, 'too_large']);
+  }
+  assert.equal((await ask('GET', '/files?path=')).status, 200);
+});
+
+test('a file in place of a directory that was moved ends no watch', async () => {
+  const socket = new WebSocket(`ws+unix:${socketPath}:/files/watch`, [FILES_PROTOCOL]);
+  const told: string[] = [];
+  socket.on('message', (data) => told.push(fileChange.parse(JSON.parse(String(data))).path));
+  await once(socket, 'open');
+  mkdirSync(join(root, 'swap'));
+  await until(() => told.includes('swap'), 'the directory is watched');
+  // In one turn, so that news of the moved directory come while a file has its name.
+  renameSync(join(root, 'swap'), join(root, 'moved'));
+  writeFileSync(join(root, 'swap'), 'a file');
+  writeFileSync(join(root, 'moved/inside'), '');
+  writeFileSync(join(root, 'after'), '');
+  await until(() => told.includes('after'), 'it goes on watching');
+  socket.terminate();
+});

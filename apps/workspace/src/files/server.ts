@@ -91,7 +91,7 @@ export function createFilesServer(options: FilesOptions): FilesServer {
   const http = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000 }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A client that left needs no answer, and its leaving is no fault.
-      if (request.socket.destroyed || isHangUp(error)) response.destroy();
+      if (isGone(request) || isHangUp(error)) response.destroy();
       else sendError(response, asPublicError(error));
     });
   });
@@ -162,6 +162,12 @@ function textOf(body: Record<string, unknown>, field: string): string {
   const value = body[field];
   if (typeof value === 'string' && value !== '') return value;
   throw new PublicError('invalid_input', `Give ${field} as a text that is not empty.`, { field });
+}
+
+/** Node.js takes the socket away from a request whose answer has been sent whole. */
+function isGone(request: IncomingMessage): boolean {
+  const socket: IncomingMessage['socket'] | null = request.socket;
+  return socket === null || socket.destroyed;
 }
 
 function isHangUp(error: unknown): boolean {

@@ -94,7 +94,7 @@ export class TreeWatch {
     const watched = this.#directories.get(directory);
     if (watched === undefined || isTemporary(name)) return;
     const path = directory === '' ? name : `${directory}/${name}`;
-    const stat = lstatSync(join(this.#root, path), { throwIfNoEntry: false });
+    const stat = statOf(join(this.#root, path));
     const isNew = !watched.names.has(name);
     if (stat === undefined) {
       this.#drop(path);
@@ -103,8 +103,11 @@ export class TreeWatch {
     }
     watched.names.add(name);
     this.#note(path, isNew ? 'created' : 'modified');
-    if (!stat.isDirectory()) return;
     const below = this.#directories.get(path);
+    if (!stat.isDirectory()) {
+      if (below !== undefined) this.#drop(path);
+      return;
+    }
     // Another directory under an old name: the watch is still on the one that is gone.
     if (below !== undefined && below.inode !== stat.ino) this.#drop(path);
     if (!this.#isShallow(directory)) this.#add(path, true);
@@ -129,6 +132,15 @@ export class TreeWatch {
         for (const listener of this.#listeners) listener({ type: 'change', path: changed, kind: what });
       }
     }, GATHER_MS);
+  }
+}
+
+/** Undefined for what is not there, also because a file stands where its directory was. */
+function statOf(path: string) {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
   }
 }
 

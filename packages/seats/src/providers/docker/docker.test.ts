@@ -129,6 +129,24 @@ describe('the docker provider', { skip: reason ?? false }, () => {
     await provider.destroy(seat, signal);
   });
 
+  test('a bound of the disk holds, or is refused before any seat is made', async (context) => {
+    const bounded = await dockerProvider({ image: SEAT_IMAGE, installation, diskMiB: 64 }).catch(
+      (error: unknown) => error,
+    );
+    if (bounded instanceof Error) {
+      context.diagnostic('this engine cannot bound volumes: only the refusal is seen here');
+      assert.ok(isProviderError('rejected', /project quotas.*SEAT_DISK_GIB/)(bounded));
+    } else {
+      const held = bounded as SeatProvider;
+      await held.ensure(specOf(seat), signal);
+      await observed(held, seat, 'running');
+      assert.notEqual((await runInSeat(docker, seat, 'head -c 100M /dev/zero > /workspace/full')).code, 0);
+      await held.destroy(seat, signal);
+      await held.close();
+    }
+    assert.deepEqual(await leftOvers(docker, installation), []);
+  });
+
   test('eight seats at once, taken away at once, leave nothing', async () => {
     const seats = Array.from({ length: 8 }, (_, index) => ({ workshop, seat: index + 1 }));
     await Promise.all(seats.map((id) => provider.ensure(specOf(id), signal)));

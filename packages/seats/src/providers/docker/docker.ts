@@ -6,7 +6,7 @@ import { Slots, Turnstiles } from '../../turnstile.ts';
 import { abortable, ENGINE_SOCKET, engineCall, engineClient, statusOf, unless } from './engine.ts';
 import { carries, installationLabels, labelFilter, seatLabels, seatOf } from './labels.ts';
 import { NetworkGuard } from './network-guard.ts';
-import { seatContainer } from './seat-container.ts';
+import { seatContainer, volumeBounds } from './seat-container.ts';
 import { answersHealth } from './seat-health.ts';
 import { SeatList } from './seat-list.ts';
 import { SeatNetworks } from './seat-network.ts';
@@ -29,6 +29,8 @@ export interface DockerProviderOptions {
   readonly subnetPools?: readonly string[];
   /** IPv4 name servers for the seats, which may be private; the engine's and the host's when left out. */
   readonly resolvers?: readonly string[];
+  /** Bounds each seat's /workspace. Refused where the engine's file system has no project quotas. */
+  readonly diskMiB?: number;
 }
 
 /**
@@ -37,8 +39,25 @@ export interface DockerProviderOptions {
  */
 export async function dockerProvider(options: DockerProviderOptions): Promise<SeatProvider> {
   const docker = engineClient(options.socketPath ?? ENGINE_SOCKET);
-  await engineCall(docker, new AbortController().signal, () => docker.ping());
+  const { signal } = new AbortController();
+  await engineCall(docker, signal, () => docker.ping());
+  if (options.diskMiB !== undefined) await engineCall(docker, signal, () => checkQuotas(docker, options));
   return new DockerSeats(docker, options);
+}
+
+/** Makes a bounded volume and takes it away: better no start than a bound that is none. */
+async function checkQuotas(
+  docker: Dockerode,
+  { installation, diskMiB }: DockerProviderOptions,
+): Promise<void> {
+  const Name = `clarateach-quota-${installation}`;
+  try {
+    await docker.createVolume({ Name, Driver: 'local', DriverOpts: volumeBounds(diskMiB) });
+  } catch (cause) {
+    const message = `Seats' disks cannot be bounded: the Docker engine keeps volumes on a file system without project quotas. Use XFS mounted with pquota for ${'`/var/lib/docker`'}, or leave SEAT_DISK_GIB unset.`;
+    throw new ProviderError('rejected', message, { cause });
+  }
+  await unless([404], docker.getVolume(Name).remove());
 }
 
 class DockerSeats implements SeatProvider {
@@ -127,11 +146,13 @@ class DockerSeats implements SeatProvider {
   /** A container to be started; undefined when the seat runs already. */
   async #create(spec: SeatSpec, abortSignal: AbortSignal): Promise<Dockerode.Container | undefined> {
     const name = seatName(spec.id);
-    const { installation, image, resolvers = [] } = this.#options;
+    const { installation, image, resolvers = [], diskMiB } = this.#options;
     await this.#claimVolume(spec.id, abortSignal);
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#docker.createContainer(seatContainer(spec, { installation, image, resolvers }));
+        return await this.#docker.createContainer(
+          seatContainer(spec, { installation, image, resolvers, diskMiB }),
+        );
       } catch (error) {
         if (statusOf(error) === 404) {
           throw new ProviderError(

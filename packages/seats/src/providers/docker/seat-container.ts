@@ -13,6 +13,8 @@ interface SeatContainerOptions {
   readonly image: string;
   /** Name servers for the seats; the engine's own choice when empty. */
   readonly resolvers: readonly string[];
+  /** What a seat may keep in /workspace; undefined: as much as the engine's disk holds. */
+  readonly diskMiB: number | undefined;
 }
 
 /**
@@ -59,7 +61,7 @@ export function seatContainer(
           VolumeOptions: {
             NoCopy: false,
             Labels: { ...labels },
-            DriverConfig: { Name: 'local', Options: {} },
+            DriverConfig: { Name: 'local', Options: volumeBounds(options.diskMiB) },
           },
         },
       ],
@@ -78,4 +80,9 @@ export function seatContainer(
       ...(options.resolvers.length > 0 ? { Dns: [...options.resolvers] } : {}),
     },
   };
+}
+
+/** Options of the engine's local volume driver, which needs project quotas of its file system for a size. */
+export function volumeBounds(diskMiB: number | undefined): Record<string, string> {
+  return diskMiB === undefined ? {} : { size: `${diskMiB}M` };
 }

@@ -1,11 +1,13 @@
 import { constants } from 'node:fs';
 import { access, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { bootId, until } from '../local/processes.ts';
 import { FIRECRACKER, firecracker } from './firecracker.ts';
+import type { Jail } from './jail.ts';
 import { QEMU, qemu } from './qemu.ts';
 import { guestImages } from './seat-disks.ts';
+import { DEFAULT_SOCKET_DIRECTORY } from './settings.ts';
 import { WORK } from './vm-process.ts';
 import type { Vmm } from './vmm.ts';
 
@@ -13,6 +15,7 @@ const KVM = '/dev/kvm';
 /** A guest under KVM prints its first line in a tenth of this; where KVM is broken, it never does. */
 const TRIAL_MS = 10_000;
 const TRIAL_RECORD = 'kvm-trial.json';
+const JAILER = 'jailer';
 const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 
 export interface ChosenVmm {
@@ -29,13 +32,16 @@ export interface ChosenVmm {
 export async function chooseVmm(options: {
   readonly imagesDirectory: string;
   readonly stateDirectory: string;
+  readonly socketDirectory?: string;
 }): Promise<ChosenVmm> {
+  const { socketDirectory = DEFAULT_SOCKET_DIRECTORY } = options;
   const images = await guestImages(options.imagesDirectory);
-  const [hasFirecracker, hasQemu] = await Promise.all([FIRECRACKER, QEMU].map(isInstalled));
+  const found = await findFirecracker(options.imagesDirectory);
+  const hasQemu = (await installed(QEMU)) !== undefined;
   const kvm = await whyNoKvm();
   if (kvm === undefined) {
     for (const candidate of [
-      ...(hasFirecracker ? [firecracker()] : []),
+      ...(found ? [firecracker(found.program, jailOf(found.jailer, socketDirectory))] : []),
       ...(hasQemu ? [await qemu('kvm')] : []),
     ]) {
       if (!(await guestRuns(candidate, { ...options, images }))) continue;
@@ -58,7 +64,12 @@ export async function chooseVmm(options: {
   );
 }
 
-async function whyNoKvm(): Promise<string | undefined> {
+function jailOf(jailer: string | undefined, socketDirectory: string): Jail | undefined {
+  return jailer === undefined ? undefined : { jailer, socketDirectory };
+}
+
+/** Why no VMM can use KVM here; undefined when one may try. */
+export async function whyNoKvm(): Promise<string | undefined> {
   return access(KVM, constants.R_OK | constants.W_OK).then(
     () => undefined,
     (error: NodeJS.ErrnoException) =>
@@ -122,14 +133,24 @@ async function tryGuest(
   }
 }
 
-async function isInstalled(program: string): Promise<boolean> {
-  const found = await Promise.all(
-    DIRECTORIES.map((directory) =>
-      access(join(directory, program), constants.X_OK).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  );
-  return found.includes(true);
+/** Firecracker of the set-up, or else of the machine, and the jailer of the same release. */
+export async function findFirecracker(
+  imagesDirectory: string,
+): Promise<{ readonly program: string; readonly jailer: string | undefined } | undefined> {
+  const own = join(imagesDirectory, FIRECRACKER);
+  const program = await installed(FIRECRACKER, [own, ...DIRECTORIES]);
+  if (program === undefined) return undefined;
+  return { program, jailer: await installed(JAILER, [dirname(program)]) };
+}
+
+async function installed(program: string, directories = DIRECTORIES): Promise<string | undefined> {
+  for (const directory of directories) {
+    const file = join(directory, program);
+    const there = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return file;
+  }
+  return undefined;
 }

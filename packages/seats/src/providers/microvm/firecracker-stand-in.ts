@@ -1,109 +1,142 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { type ApiShape, type ApiShapes, SHAPES_FILE } from './firecracker-api-document.ts';
 
 /**
- * A stand-in for Firecracker's API, for tests: takes each request only in the shape and in the state
- * that Firecracker's OpenAPI description (1.17) allows, and words its refusals as Firecracker does.
+ * A stand-in for Firecracker's API, for tests: takes each request only in the shape that Firecracker's
+ * own description gives it and in the state that Firecracker takes it in, and words its refusals as
+ * Firecracker does.
  */
 export interface FirecrackerStandIn {
   readonly server: Server;
-  readonly requests: readonly { readonly path: string; readonly body: Record<string, unknown> }[];
-  state: 'Not started' | 'Running';
+  readonly requests: readonly {
+    readonly method: string;
+    readonly path: string;
+    readonly body: Record<string, unknown>;
+  }[];
+  readonly state: State;
 }
 
-type Shape = Readonly<
-  Record<string, { readonly type: string; readonly required?: boolean; readonly enum?: readonly unknown[] }>
->;
+export interface StandInGuest {
+  onStart(): void;
+  onCtrlAltDel(): void;
+  /** Whether a file that a request names can be opened; a stand-in without files takes any. */
+  hasFile?(path: string, access: 'read' | 'write'): boolean;
+}
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const whole = { type: 'integer' } as const;
-const limiter = { type: 'object' } as const;
+type State = 'Not started' | 'Running' | 'Paused';
+type Body = Record<string, unknown>;
 
-/** Definitions of the description, by the path that takes them; all of these are `PUT`, before the start. */
-const SHAPES: readonly (readonly [RegExp, Shape])[] = [
-  [
-    /^\/machine-config$/,
-    {
-      vcpu_count: { ...whole, required: true },
-      mem_size_mib: { ...whole, required: true },
-      smt: flag,
-      track_dirty_pages: flag,
-      cpu_template: text,
-      huge_pages: { ...text, enum: ['None', 'Transparent', '2M'] },
-    },
-  ],
-  [/^\/boot-source$/, { kernel_image_path: { ...text, required: true }, initrd_path: text, boot_args: text }],
-  [
-    /^\/drives\/([A-Za-z0-9_]+)$/,
-    {
-      drive_id: { ...text, required: true },
-      is_root_device: { ...flag, required: true },
-      is_read_only: flag,
-      path_on_host: text,
-      partuuid: text,
-      cache_type: { ...text, enum: ['Unsafe', 'Writeback'] },
-      io_engine: { ...text, enum: ['Sync', 'Async'] },
-      rate_limiter: limiter,
-      socket: text,
-    },
-  ],
-  [
-    /^\/network-interfaces\/([A-Za-z0-9_]+)$/,
-    {
-      iface_id: { ...text, required: true },
-      host_dev_name: { ...text, required: true },
-      guest_mac: text,
-      mtu: whole,
-      rx_rate_limiter: limiter,
-      tx_rate_limiter: limiter,
-    },
-  ],
-  [/^\/entropy$/, { rate_limiter: limiter }],
+const shapes = JSON.parse(readFileSync(SHAPES_FILE, 'utf8')) as ApiShapes;
+const SAID = 'An error occurred when deserializing the json body of a request:';
+const BEFORE = 'The requested operation is not supported before starting the microVM.';
+const AFTER = 'The requested operation is not supported after starting the microVM.';
+
+/** Requests that a VM takes while it runs or is paused, and not before it was started. */
+const RUNTIME = [
+  'PATCH /vm',
+  'PUT /snapshot/create',
+  'PATCH /drives/{drive_id}',
+  'PATCH /network-interfaces/{iface_id}',
+  'PATCH /pmem/{id}',
+  'PATCH /balloon',
+  'PATCH /balloon/statistics',
+  'PATCH /balloon/hinting/start',
+  'PATCH /balloon/hinting/stop',
+  'PATCH /hotplug/memory',
 ];
-const ACTION: Shape = {
-  action_type: { ...text, required: true, enum: ['FlushMetrics', 'InstanceStart', 'SendCtrlAltDel'] },
-};
+const ALWAYS = ['PUT /mmds', 'PATCH /mmds', 'PUT /actions'];
 
-/** `onStart` and `onCtrlAltDel` are what happens to the guest. */
-export function firecrackerStandIn(guest: { onStart(): void; onCtrlAltDel(): void }): FirecrackerStandIn {
-  const requests: { path: string; body: Record<string, unknown> }[] = [];
-  const machine = { state: 'Not started' as FirecrackerStandIn['state'], kernel: false };
+export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
+  const requests: { method: string; path: string; body: Body }[] = [];
+  const machine = { state: 'Not started' as State, kernel: false, configured: false };
+  const drives = new Map<string, Body>();
 
   /** What is wrong with the request; undefined when it has been carried out. */
-  function refusal(method: string, path: string, body: Record<string, unknown>): string | undefined {
-    if (method !== 'PUT') return `Invalid request method and/or path: ${method} ${path}.`;
-    if (path === '/actions') return shapeFault(ACTION, body) ?? act(String(body.action_type));
-    for (const [pattern, shape] of SHAPES) {
-      const match = pattern.exec(path);
-      if (!match) continue;
-      const fault = shapeFault(shape, body);
-      if (fault !== undefined) return fault;
-      if (machine.state === 'Running')
-        return 'The requested operation is not supported after starting the microVM.';
-      const id = body.drive_id ?? body.iface_id;
-      if (match[1] !== undefined && match[1] !== id) {
-        return `The id from the path [${match[1]}] does not match the id from the body [${id}]!`;
-      }
-      const cpus = Number(body.vcpu_count ?? 1);
-      if (cpus < 1 || cpus > 32)
-        return 'The vCPU number is invalid! The vCPU number can only be 1 or an even number when SMT is enabled.';
-      if (path === '/boot-source') machine.kernel = true;
-      return undefined;
+  function refusal(method: string, path: string, body: Body | undefined): string | undefined {
+    const operation = Object.keys(shapes.operations).find((each) => fits(each, method, path));
+    if (operation === undefined) return `Invalid request method and/or path: ${method} ${path}.`;
+    const shape = shapes.operations[operation];
+    if (shape) {
+      if (body === undefined) return `${SAID} EOF while parsing a value.`;
+      const fault = faultOf(shape, body, '');
+      if (fault !== undefined) return `${SAID} ${fault}`;
     }
-    return `Invalid request method and/or path: ${method} ${path}.`;
+    if (method === 'GET') return undefined;
+    const given = body ?? {};
+    const runs = machine.state !== 'Not started';
+    if (RUNTIME.includes(operation) && !runs) return BEFORE;
+    if (!RUNTIME.includes(operation) && !ALWAYS.includes(operation) && runs) return AFTER;
+    return carryOut(operation, path, given);
   }
+
+  function carryOut(operation: string, path: string, body: Body): string | undefined {
+    const id = body.drive_id ?? body.iface_id ?? body.id;
+    const named = /\{[a-z_]+\}$/.test(operation) ? path.slice(path.lastIndexOf('/') + 1) : undefined;
+    if (named !== undefined && named !== id) {
+      return `The id from the path [${named}] does not match the id from the body [${id}]!`;
+    }
+    switch (operation) {
+      case 'PUT /actions':
+        return act(String(body.action_type));
+      case 'PATCH /vm':
+        machine.state = body.state === 'Paused' ? 'Paused' : 'Running';
+        return undefined;
+      case 'PUT /snapshot/create':
+        return machine.state === 'Paused'
+          ? undefined
+          : 'Cannot create a snapshot of a running microVM. Pause the microVM before.';
+      case 'PUT /snapshot/load':
+        if (machine.configured)
+          return 'Loading a microVM snapshot not allowed after configuring boot-specific resources.';
+        if (body.mem_backend === undefined && body.mem_file_path === undefined)
+          return `${SAID} missing field: either \`mem_backend\` or \`mem_file_path\` is required`;
+        machine.state = body.resume_vm === true ? 'Running' : 'Paused';
+        if (machine.state === 'Running') guest.onStart();
+        return undefined;
+      case 'PUT /machine-config': {
+        const cpus = Number(body.vcpu_count);
+        if (cpus > 1 && cpus % 2 === 1 && body.smt === true)
+          return 'The vCPU number is invalid! The vCPU number can only be 1 or an even number when SMT is enabled.';
+        break;
+      }
+      case 'PUT /boot-source':
+        for (const file of [body.kernel_image_path, body.initrd_path]) {
+          if (file !== undefined && !opens(file, 'read'))
+            return `Boot source error: The kernel file cannot be opened: No such file or directory (os error 2)`;
+        }
+        machine.kernel = true;
+        break;
+      case 'PUT /drives/{drive_id}': {
+        if ((body.path_on_host === undefined) === (body.socket === undefined))
+          return 'Unable to create the block device: Running method expected different backend.';
+        if (body.path_on_host !== undefined) {
+          if (!opens(body.path_on_host, body.is_read_only === true ? 'read' : 'write'))
+            return `Unable to create the virtio block device: Error manipulating the backing file: No such file or directory (os error 2) ${body.path_on_host}`;
+        }
+        const root = [...drives.values()].find(
+          (each) => each.is_root_device === true && each.drive_id !== id,
+        );
+        if (body.is_root_device === true && root) return 'A root block device already exists!';
+        drives.set(String(id), body);
+        break;
+      }
+    }
+    machine.configured = true;
+    return undefined;
+  }
+
+  const opens = (path: unknown, access: 'read' | 'write') => guest.hasFile?.(String(path), access) ?? true;
 
   function act(action: string): string | undefined {
     if (action === 'InstanceStart') {
-      if (machine.state === 'Running')
-        return 'The requested operation is not supported after starting the microVM.';
+      if (machine.state !== 'Not started') return AFTER;
       if (!machine.kernel) return 'Cannot start microvm without kernel configuration.';
       machine.state = 'Running';
       guest.onStart();
       return undefined;
     }
-    if (machine.state !== 'Running')
-      return 'The requested operation is not supported before starting the microVM.';
+    if (machine.state === 'Not started') return BEFORE;
     if (action === 'SendCtrlAltDel') guest.onCtrlAltDel();
     return undefined;
   }
@@ -112,21 +145,24 @@ export function firecrackerStandIn(guest: { onStart(): void; onCtrlAltDel(): voi
     let content = '';
     request.setEncoding('utf8').on('data', (chunk: string) => (content += chunk));
     request.on('end', () => {
-      const path = request.url ?? '';
-      let body: Record<string, unknown>;
+      const { method = '', url: path = '' } = request;
       let fault: string | undefined;
       try {
-        body = JSON.parse(content) as Record<string, unknown>;
-        fault = refusal(request.method ?? '', path, body);
-        requests.push({ path, body });
+        const body = content === '' ? undefined : (JSON.parse(content) as Body);
+        fault = refusal(method, path, body);
+        requests.push({ method, path, body: body ?? {} });
       } catch {
         fault = 'An error occurred when deserializing the json body of a request.';
       }
-      if (fault === undefined) response.writeHead(204).end();
-      else
-        response
-          .writeHead(400, { 'content-type': 'application/json' })
-          .end(JSON.stringify({ fault_message: fault }));
+      if (fault === undefined && method !== 'GET') {
+        response.writeHead(204).end();
+        return;
+      }
+      const answer =
+        fault === undefined ? { id: 'stand-in', state: machine.state } : { fault_message: fault };
+      response
+        .writeHead(fault === undefined ? 200 : 400, { 'content-type': 'application/json' })
+        .end(JSON.stringify(answer));
     });
   });
   return {
@@ -138,17 +174,44 @@ export function firecrackerStandIn(guest: { onStart(): void; onCtrlAltDel(): voi
   };
 }
 
-function shapeFault(shape: Shape, body: Record<string, unknown>): string | undefined {
-  const said = 'An error occurred when deserializing the json body of a request:';
-  for (const [name, value] of Object.entries(body)) {
-    const known = shape[name];
-    if (!known) return `${said} unknown field \`${name}\`.`;
-    const type = Number.isInteger(value) ? 'integer' : typeof value;
-    if (type !== known.type) return `${said} invalid type for \`${name}\`: ${type}, expected ${known.type}.`;
-    if (known.enum && !known.enum.includes(value)) return `${said} unknown variant \`${value}\`.`;
+function fits(operation: string, method: string, path: string): boolean {
+  const [verb, template = ''] = operation.split(' ');
+  if (verb !== method) return false;
+  const pattern = template.replaceAll(/\{[a-z_]+\}/g, '[A-Za-z0-9_]+');
+  return new RegExp(`^${pattern}$`).test(path);
+}
+
+/** What of the value does not have the shape, as the reader of Firecracker's JSON says it. */
+function faultOf(shape: ApiShape, value: unknown, name: string): string | undefined {
+  if (shape.$ref !== undefined) {
+    const referred = shapes.definitions[shape.$ref.replace('#/definitions/', '')];
+    return referred ? faultOf(referred, value, name) : `${shape.$ref} is not described.`;
   }
-  for (const [name, { required }] of Object.entries(shape)) {
-    if (required && !(name in body)) return `${said} missing field \`${name}\`.`;
+  const type = typeOf(value);
+  if (shape.type !== undefined && type !== shape.type && !(shape.type === 'number' && type === 'integer'))
+    return `invalid type for \`${name}\`: ${type}, expected ${shape.type}.`;
+  if (shape.enum && !shape.enum.includes(value)) return `unknown variant \`${value}\` for \`${name}\`.`;
+  if (type === 'integer') {
+    const { minimum = -Infinity, maximum = Infinity } = shape;
+    if (Number(value) < minimum || Number(value) > maximum)
+      return `invalid value for \`${name}\`: ${value}, expected ${minimum} to ${maximum}.`;
   }
-  return undefined;
+  if (Array.isArray(value))
+    return value.map((each) => faultOf(shape.items ?? {}, each, name)).find((fault) => fault !== undefined);
+  if (shape.type !== 'object' || shape.additionalProperties === true) return undefined;
+  const body = value as Body;
+  for (const [member, each] of Object.entries(body)) {
+    const known = shape.properties?.[member];
+    if (!known) return `unknown field \`${member}\`.`;
+    const fault = faultOf(known, each, member);
+    if (fault !== undefined) return fault;
+  }
+  const missing = shape.required?.find((member) => !(member in body));
+  return missing === undefined ? undefined : `missing field \`${missing}\`.`;
+}
+
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  if (value === null) return 'null';
+  return Number.isInteger(value) ? 'integer' : typeof value;
 }

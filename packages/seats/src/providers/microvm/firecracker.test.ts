@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -8,6 +8,7 @@ import { ProviderError } from '../../provider.ts';
 import { until } from '../local/processes.ts';
 import { firecracker, firecrackerRequests } from './firecracker.ts';
 import { askFirecracker } from './firecracker-api.ts';
+import { SHAPES_FILE, shapesOf } from './firecracker-api-document.ts';
 import { type FirecrackerStandIn, firecrackerStandIn } from './firecracker-stand-in.ts';
 import type { VmConfig } from './vmm.ts';
 
@@ -98,12 +99,67 @@ describe('the requests to Firecracker', () => {
   });
 });
 
+describe('the stand-in for Firecracker', () => {
+  it('takes what its own description allows, in the state that allows it, and nothing else', async () => {
+    const socket = join(directory, 'strict.sock');
+    const api = firecrackerStandIn({ onStart: () => undefined, onCtrlAltDel: () => undefined });
+    api.server.listen(socket);
+    await once(api.server, 'listening');
+    const put = (path: string, body: object, method: 'PUT' | 'PATCH' = 'PUT') =>
+      askFirecracker(socket, { method, path, body: body as Record<string, unknown> });
+    const refused = (message: RegExp) => (error: unknown) =>
+      error instanceof ProviderError && error.kind === 'rejected' && message.test(error.message);
+    const bucket = { size: 1, refill_time: 1 };
+    const drive = { drive_id: 'root', is_root_device: false, path_on_host: '/dev/null' };
+    const never: readonly (readonly [RegExp, string, object])[] = [
+      [/unknown field `mac`/, '/network-interfaces/eth0', { iface_id: 'eth0', host_dev_name: 't', mac: '' }],
+      [/missing field `host_dev_name`/, '/network-interfaces/eth0', { iface_id: 'eth0' }],
+      [/missing field `refill_time`/, '/entropy', { rate_limiter: { bandwidth: { size: 1 } } }],
+      [/invalid value for `vcpu_count`/, '/machine-config', { vcpu_count: 33, mem_size_mib: 512 }],
+      [/invalid type for `mem_size_mib`: string/, '/machine-config', { vcpu_count: 1, mem_size_mib: '512' }],
+      [/unknown variant `writeback`/, '/drives/root', { ...drive, cache_type: 'writeback' }],
+      [/does not match the id/, '/drives/other', drive],
+      [/Invalid request method and\/or path/, '/drives/a-b', drive],
+      [/Invalid request method and\/or path/, '/disks/root', drive],
+      [/not supported before starting/, '/snapshot/create', { snapshot_path: 's', mem_file_path: 'm' }],
+    ];
+    for (const [message, path, body] of never) await assert.rejects(put(path, body), refused(message), path);
+    await put('/boot-source', { kernel_image_path: '/vmlinux' });
+    await assert.rejects(
+      put('/snapshot/load', { snapshot_path: 's', mem_backend: { backend_type: 'File', backend_path: 'm' } }),
+      refused(/not allowed after configuring/),
+    );
+    await put('/actions', { action_type: 'InstanceStart' });
+    await assert.rejects(put('/boot-source', { kernel_image_path: 'k' }), refused(/after starting/));
+    await assert.rejects(
+      put('/snapshot/create', { snapshot_path: 's', mem_file_path: 'm' }),
+      refused(/Pause the microVM before/),
+    );
+    await put('/vm', { state: 'Paused' }, 'PATCH');
+    await put('/snapshot/create', { snapshot_path: 's', mem_file_path: 'm' });
+    await put('/drives/root', { drive_id: 'root', rate_limiter: { ops: bucket } }, 'PATCH');
+    assert.equal(api.state, 'Paused');
+    await new Promise((resolve) => api.server.close(resolve));
+  });
+
+  const description = process.env.FIRECRACKER_API;
+  const lacking =
+    description === undefined
+      ? 'NOT RUN: FIRECRACKER_API does not name the OpenAPI description of a Firecracker release'
+      : false;
+  it('has the shapes of Firecracker’s own description', { skip: lacking }, async () => {
+    const shapes = shapesOf(await readFile(description ?? '', 'utf8'));
+    assert.deepEqual(JSON.parse(await readFile(SHAPES_FILE, 'utf8')), JSON.parse(JSON.stringify(shapes)));
+  });
+});
+
 describe('a VM of Firecracker', () => {
   let vm: string;
   let program: string;
   beforeEach(async () => {
     vm = await mkdtemp(join(directory, 'vm-'));
     await mkdir(join(vm, 'vm'));
+    for (const disk of ['changes.ext4', 'config']) await writeFile(join(vm, 'vm', disk), '');
     program = join(directory, 'firecracker');
     const standIn = join(import.meta.dirname, 'firecracker-stand-in-program.ts');
     await writeFile(program, `#!/bin/sh\nexec ${process.execPath} ${standIn} "$@"\n`);
@@ -117,6 +173,7 @@ describe('a VM of Firecracker', () => {
     assert.ok(await until(() => again.hasBegun(vm), { withinMs: 5_000 }));
     assert.ok(await again.leave(vm, 10_000));
     assert.deepEqual(await again.state(vm), { state: 'ended', reason: 'left' });
+    await again.kill(vm);
   });
 
   it('is not left half-made when Firecracker refuses something', async () => {

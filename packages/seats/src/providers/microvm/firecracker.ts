@@ -3,6 +3,15 @@ import { join } from 'node:path';
 import { until } from '../local/processes.ts';
 import { askFirecracker, type FirecrackerRequest, listens } from './firecracker-api.ts';
 import {
+  type GuestFiles,
+  type Jail,
+  jailedCommand,
+  jailedFiles,
+  jailedSocket,
+  makeJail,
+  removeSockets,
+} from './jail.ts';
+import {
   CONSOLE_LOG,
   hasBegun,
   killVm,
@@ -18,40 +27,64 @@ import type { VmConfig, Vmm } from './vmm.ts';
 export const FIRECRACKER = 'firecracker';
 const SOCKET = 'firecracker.sock';
 const SOCKET_DEADLINE_MS = 5_000;
+const MIB = 1024 * 1024;
+/** For each disk: a burst for the start, then 128 MiB and 8,000 requests a second. */
+const DRIVE_LIMIT = {
+  bandwidth: { size: 128 * MIB, one_time_burst: 512 * MIB, refill_time: 1_000 },
+  ops: { size: 8_000, one_time_burst: 32_000, refill_time: 1_000 },
+};
+/** For each direction: 64 MiB a second, so that one seat does not take the network from the others. */
+const NETWORK_LIMIT = { bandwidth: { size: 64 * MIB, one_time_burst: 256 * MIB, refill_time: 1_000 } };
 
-/** Firecracker on KVM, one process for each VM, with its own seccomp filters on. */
-export function firecracker(program: string = FIRECRACKER): Vmm {
+/**
+ * Firecracker on KVM, one process for each VM, with its own seccomp filters on. With a jail, VMs that
+ * are to have a user of their own run in it.
+ */
+export function firecracker(program: string = FIRECRACKER, jail?: Jail): Vmm {
+  const socketOf = async (directory: string) =>
+    (await jailedSocket(directory)) ?? join(directory, WORK, SOCKET);
+  const kill = async (directory: string) => {
+    await killVm(directory);
+    await removeSockets(directory);
+  };
   return {
     name: 'firecracker',
     acceleration: 'kvm',
     start: async (config, signal) => {
       const { directory } = config;
-      const socket = join(directory, WORK, SOCKET);
-      // The guest's console is Firecracker's own output; the shell leads it into the VM's directory.
-      const command = ['/bin/sh', '-c', `exec "$@" >${CONSOLE_LOG}`, 'clarateach-vm'];
-      await launch(
-        {
-          directory,
-          command: [...command, program, '--api-sock', SOCKET, '--id', config.name],
-          files: [config.kernel, config.initrd, ...config.disks.filter(isElsewhere).map(({ path }) => path)],
-          uid: config.uid,
-          gid: await stat('/dev/kvm').then(
-            ({ gid }) => gid,
-            () => undefined,
-          ),
-        },
-        signal,
+      const gid = await stat('/dev/kvm').then(
+        ({ gid }) => gid,
+        () => undefined,
       );
+      const { memoryMiB, cpus } = config;
+      // Beside the guest: Firecracker itself, which says that it needs a twentieth of this.
+      const limits = { memoryMiB: memoryMiB + 64, cpus: Math.max(1, cpus), tasks: 64 };
+      const files = jail && config.uid !== undefined ? jailedFiles(config) : inheritedFiles(config);
       try {
-        if (!(await until(() => listens(socket), { withinMs: SOCKET_DEADLINE_MS, signal })))
-          throw await notStarted(config);
-        for (const request of firecrackerRequests(config)) {
+        if (jail && config.uid !== undefined) {
+          const { uid } = config;
+          await makeJail(config, { jail, program, uid });
+          const command = jailedCommand(config, { jail, program, uid, gid: uid, console: CONSOLE_LOG });
+          await launch({ directory, command, files: [], uid: undefined, limits }, signal);
+        } else {
+          // The guest's console is Firecracker's own output; the shell leads it into the VM's directory.
+          const shell = ['/bin/sh', '-c', `exec "$@" >${CONSOLE_LOG}`, 'clarateach-vm'];
+          const command = [...shell, program, '--api-sock', SOCKET, '--id', config.name];
+          const elsewhere = config.disks.filter(isElsewhere).map(({ path }) => path);
+          const open = [config.kernel, config.initrd, ...elsewhere];
+          await launch({ directory, command, files: open, uid: config.uid, gid, limits }, signal);
+        }
+        const socket = await socketOf(directory);
+        const decided = async () => (await listens(socket)) || (await vmState(directory)).state !== 'running';
+        await until(decided, { withinMs: SOCKET_DEADLINE_MS, signal });
+        if (!(await listens(socket))) throw await notStarted(config);
+        for (const request of firecrackerRequests(config, files)) {
           signal.throwIfAborted();
           await askFirecracker(socket, request);
         }
       } catch (error) {
         // A VMM that was not told everything is no VM.
-        await killVm(directory);
+        await kill(directory);
         throw error;
       }
     },
@@ -61,18 +94,30 @@ export function firecracker(program: string = FIRECRACKER): Vmm {
     leave: async (directory, graceMs) => {
       const action = { method: 'PUT', path: '/actions', body: { action_type: 'SendCtrlAltDel' } } as const;
       // One that does not answer is killed by whoever asked it to leave.
-      await askFirecracker(join(directory, WORK, SOCKET), action).catch(() => {});
+      await askFirecracker(await socketOf(directory), action).catch(() => {});
       return vmEnded(directory, graceMs);
     },
-    kill: killVm,
+    kill,
   };
 }
 
 const isElsewhere = ({ path }: { path: string }) => path.startsWith('/');
 
-/** All that Firecracker is told before a VM runs, and the start: to be sent in this order. */
-export function firecrackerRequests(config: VmConfig): FirecrackerRequest[] {
+/** Without a jail, files that lie elsewhere are inherited open, from 3 on. */
+function inheritedFiles({ disks }: VmConfig): GuestFiles {
   let fd = 5;
+  return {
+    kernel: '/proc/self/fd/3',
+    initrd: '/proc/self/fd/4',
+    disks: disks.map((disk) => (isElsewhere(disk) ? `/proc/self/fd/${fd++}` : disk.path)),
+  };
+}
+
+/** All that Firecracker is told before a VM runs, and the start: to be sent in this order. */
+export function firecrackerRequests(
+  config: VmConfig,
+  files: GuestFiles = inheritedFiles(config),
+): FirecrackerRequest[] {
   const put = (path: string, body: FirecrackerRequest['body']): FirecrackerRequest => ({
     method: 'PUT',
     path,
@@ -85,8 +130,8 @@ export function firecrackerRequests(config: VmConfig): FirecrackerRequest[] {
       smt: false,
     }),
     put('/boot-source', {
-      kernel_image_path: '/proc/self/fd/3',
-      initrd_path: '/proc/self/fd/4',
+      kernel_image_path: files.kernel,
+      initrd_path: files.initrd,
       boot_args: [
         'console=ttyS0 quiet panic=-1 reboot=k audit=0 cryptomgr.notests',
         // No probing of what Firecracker's keyboard controller, which takes Ctrl-Alt-Del, does not have.
@@ -94,15 +139,16 @@ export function firecrackerRequests(config: VmConfig): FirecrackerRequest[] {
         ...Object.entries(config.parameters).map(([name, value]) => `${name}=${value}`),
       ].join(' '),
     }),
-    ...config.disks.map((disk) =>
+    ...config.disks.map((disk, index) =>
       put(`/drives/${disk.id}`, {
         drive_id: disk.id,
-        path_on_host: isElsewhere(disk) ? `/proc/self/fd/${fd++}` : disk.path,
+        path_on_host: files.disks[index],
         // The guest starts from the initrd, which puts its root together.
         is_root_device: false,
         is_read_only: disk.readOnly,
         // What the guest syncs is to be on the disk; what can be made again need not be.
         cache_type: disk.id === 'workspace' ? 'Writeback' : 'Unsafe',
+        rate_limiter: DRIVE_LIMIT,
       }),
     ),
     ...(config.network === undefined
@@ -112,6 +158,8 @@ export function firecrackerRequests(config: VmConfig): FirecrackerRequest[] {
             iface_id: 'eth0',
             host_dev_name: config.network.tap,
             guest_mac: config.network.mac,
+            rx_rate_limiter: NETWORK_LIMIT,
+            tx_rate_limiter: NETWORK_LIMIT,
           }),
         ]),
     put('/entropy', {}),

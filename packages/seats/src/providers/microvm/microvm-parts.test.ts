@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import type { WorkshopId } from '@clarateach/contract/ids';
@@ -11,6 +11,7 @@ import { Addresses, parseBridgeAddress } from './addresses.ts';
 import { networkRules } from './network-rules.ts';
 import { qemuArguments, tscOf } from './qemu.ts';
 import { guestImages, shellEnvironment } from './seat-disks.ts';
+import { rootfsFile } from './settings.ts';
 import type { VmConfig } from './vmm.ts';
 
 const run = promisify(execFile);
@@ -118,7 +119,12 @@ describe('what a guest is given', () => {
 
   it('is refused with a remedy when an image is missing or damaged', async () => {
     await assert.rejects(guestImages(directory), /no guest kernel at .*microvm setup/);
-    await writeFile(join(directory, 'vmlinux'), Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(4096)]));
+    const kernel = Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(4096)]);
+    const broken = Buffer.from(kernel);
+    broken.writeBigUInt64LE(100_000n, 40);
+    await writeFile(join(directory, 'vmlinux'), broken);
+    await assert.rejects(guestImages(directory), /guest kernel at .* is damaged.*microvm setup/);
+    await writeFile(join(directory, 'vmlinux'), kernel);
     await writeFile(
       join(directory, 'initrd.cpio'),
       Buffer.concat([Buffer.from('070701'), Buffer.alloc(4096)]),
@@ -129,6 +135,18 @@ describe('what a guest is given', () => {
     disk.writeUInt32LE(1024, 0x404);
     await writeFile(join(directory, 'rootfs.ext4'), disk);
     await assert.rejects(guestImages(directory), /root disk at .* is damaged/);
+    disk.writeUInt32LE(8, 0x404);
+    await writeFile(join(directory, 'rootfs.ext4'), disk);
+    const { rootfs } = await guestImages(directory, 'clarateach-workspace');
+    assert.equal(rootfs, join(directory, 'rootfs.ext4'));
+    const own = 'registry.example/a/../class:1';
+    await assert.rejects(
+      guestImages(directory, own),
+      /no root disk of the image registry\.example\/a\/\.\.\/class:1 at .*`clarateach rootfs build --image/,
+    );
+    assert.equal(dirname(rootfsFile(directory, own)), directory);
+    await writeFile(rootfsFile(directory, own), disk);
+    assert.equal((await guestImages(directory, own)).rootfs, rootfsFile(directory, own));
   });
 });
 

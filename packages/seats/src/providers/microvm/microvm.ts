@@ -18,6 +18,7 @@ import {
   WORKSPACE,
 } from './guest-start.ts';
 import { type Bridge, VmNetwork } from './network.ts';
+import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
 import { guestImages, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
@@ -96,7 +97,8 @@ class MicrovmSeats implements SeatProvider {
     this.#vmm = vmm;
     this.#seats = join(stateDirectory, 'seats');
     this.#addresses = new Addresses(join(stateDirectory, 'addresses'));
-    this.#network = new VmNetwork({ installation, stateDirectory, bridge });
+    const prepared = preparedMark(options.imagesDirectory);
+    this.#network = new VmNetwork({ installation, stateDirectory, bridge, prepared });
     this.#boots = new Slots(vmm.acceleration === 'kvm' ? 4 * availableParallelism() : availableParallelism());
     this.#report = options.report ?? (() => {});
     if (vmm.snapshots !== undefined) {
@@ -222,16 +224,19 @@ class MicrovmSeats implements SeatProvider {
     return false;
   }
 
-  async #shapeOf({ id, limits }: SeatSpec): Promise<GuestShape> {
+  async #shapeOf({ id, image, limits }: SeatSpec): Promise<GuestShape> {
     const workspace = await stat(join(this.#seats, seatName(id), WORKSPACE)).catch(() => undefined);
-    const shape = await this.#blankShape(limits);
+    const shape = await this.#blankShape(limits, image);
     // A learner's disk keeps the size that it was made with.
     return workspace === undefined ? shape : { ...shape, workspaceBytes: workspace.size };
   }
 
-  async #blankShape({ memoryMiB, cpus }: { memoryMiB: number; cpus: number }): Promise<GuestShape> {
+  async #blankShape(
+    { memoryMiB, cpus }: { memoryMiB: number; cpus: number },
+    image?: string,
+  ): Promise<GuestShape> {
     return {
-      images: await guestImages(this.#options.imagesDirectory),
+      images: await guestImages(this.#options.imagesDirectory, image),
       memoryMiB: Math.max(LEAST_MEMORY_MIB, memoryMiB),
       cpus: Math.max(1, Math.round(cpus)),
       changesBytes: CHANGES_MIB * MIB,

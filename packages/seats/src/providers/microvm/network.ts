@@ -7,6 +7,7 @@ import { parseResolvers } from '../docker/guard-rules.ts';
 import { parseRoutes } from '../docker/subnets.ts';
 import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
 import { type NetworkSeat, networkRules } from './network-rules.ts';
+import { preparedBridge, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
 
 const CHOSEN = 'network.json';
@@ -27,6 +28,8 @@ export interface VmNetworkOptions {
   readonly stateDirectory: string;
   /** Undefined: the first `clarateach<n>` with a network that nobody on this machine uses. */
   readonly bridge: Bridge | undefined;
+  /** The mark of the network that set-up has made for these seats' images; undefined to make one's own. */
+  readonly prepared?: string;
 }
 
 /**
@@ -40,6 +43,7 @@ export class VmNetwork {
   readonly #taps: string;
   readonly #turnstile = new Turnstile();
   readonly #seats = new Map<string, NetworkSeat>();
+  readonly #prepared: string;
   #chosen: Bridge | undefined;
   #keptAt = 0;
 
@@ -48,6 +52,7 @@ export class VmNetwork {
     this.#options = options;
     this.table = `clarateach-vm-${id.slice(0, 12)}`;
     this.#taps = `ct${id.slice(0, 6)}-`;
+    this.#prepared = options.prepared ?? `${this.table}-prepared`;
   }
 
   /** Seats that ran before this process began. */
@@ -86,6 +91,7 @@ export class VmNetwork {
     return this.#turnstile.pass(() =>
       explained(async () => {
         const seat = this.seat(address);
+        await requireTun();
         const { name } = await this.#ensureBridge();
         await removeLink(seat.tap);
         this.#seats.set(address, seat);
@@ -116,14 +122,50 @@ export class VmNetwork {
     );
   }
 
+  /**
+   * After: the bridge and its NAT are there, whoever has the first seat. Undefined when they
+   * were there already.
+   */
+  prepare(): Promise<Bridge | undefined> {
+    return this.#turnstile.pass(() =>
+      explained(async () => {
+        const wanted = this.#options.bridge;
+        const ready = wanted?.name ?? (await preparedName(this.#prepared));
+        const there = ready !== undefined && (await aliasOf(ready)) !== undefined;
+        if (there && (!wanted || (await wasPrepared(this.#prepared, wanted)))) return undefined;
+        const { name, address } = await this.#ensureBridge();
+        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
+        await prepareNat(this.#prepared, { name, address });
+        return { name, address };
+      }),
+    );
+  }
+
+  /** Takes back {@link prepare}, and names what has gone; seats that run keep the bridge until their end. */
+  unprepare(): Promise<readonly string[]> {
+    return this.#turnstile.pass(() =>
+      explained(async () => {
+        const bridge = await preparedBridge(this.#prepared);
+        const nat = await removeNat(this.#prepared);
+        if (bridge) await removeLink(bridge.name);
+        return [
+          ...(bridge ? [`bridge ${bridge.name}`] : []),
+          ...(nat ? [`nftables table ${this.#prepared}`] : []),
+        ];
+      }),
+    );
+  }
+
   /** Puts back rules that somebody has flushed, when it is time to look; a look costs 5 ms. */
   keep(): Promise<void> {
     if (performance.now() - this.#keptAt < KEEP_EVERY_MS || this.#seats.size === 0) return Promise.resolve();
     this.#keptAt = performance.now();
     return this.#turnstile.pass(async () => {
       if (this.#seats.size === 0) return;
+      // Another process of this installation may have moved the seats to another bridge.
+      if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
-        await this.#passFirewall('-I');
+        await this.#passFirewall();
         return;
       }
       await explained(() => this.#applyRules());
@@ -133,8 +175,13 @@ export class VmNetwork {
   async #ensureBridge(): Promise<Bridge> {
     const { name, address, network } = await this.bridge();
     const alias = await aliasOf(name);
-    const abandoned = alias === '' && (await isAbandoned(name));
-    if (alias === undefined || abandoned) {
+    const prepared = alias === this.#prepared ? await preparedBridge(this.#prepared) : undefined;
+    const abandoned =
+      (alias === '' && (await isAbandoned(name))) ||
+      (alias === this.#prepared && prepared?.address !== address);
+    if (prepared && !abandoned) {
+      await ipBatch([`link set dev ${name} alias ${this.table}`]);
+    } else if (alias === undefined || abandoned) {
       if (abandoned) await removeLink(name);
       await this.#requireFreeNetwork(network);
       await ipBatch([
@@ -177,14 +224,14 @@ export class VmNetwork {
       uid: process.getuid?.() ?? 0,
     });
     await runProgram('nft', ['-f', '-'], rules);
-    await this.#passFirewall('-I');
+    await this.#passFirewall();
   }
 
   /**
    * A firewall that forwards nothing by itself, such as Docker's, must let the seats' packets pass;
    * what they may not reach is dropped before it is asked.
    */
-  async #passFirewall(change: '-I' | '-D'): Promise<void> {
+  async #passFirewall(): Promise<void> {
     const { name } = await this.bridge();
     const chain = await forwardChain();
     if (chain === undefined) return;
@@ -194,14 +241,29 @@ export class VmNetwork {
       ['-o', name, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'],
     ]) {
       const there = await iptables(['-C', chain, ...match, ...note]);
-      if (there !== (change === '-I')) await iptables([change, chain, ...match, ...note]);
+      if (!there) await iptables(['-I', chain, ...match, ...note]);
+    }
+  }
+
+  /** All that bear the mark, whatever bridge they were for. */
+  async #forgetFirewall(): Promise<void> {
+    const chain = await forwardChain();
+    if (chain === undefined) return;
+    const rules = await runProgram('iptables', ['-w', '-S', chain]).catch(() => '');
+    for (const rule of rules.split('\n')) {
+      const [append, ...rest] = rule.split(' ');
+      if (append === '-A' && rest.includes(this.table)) await iptables(['-D', ...rest]);
     }
   }
 
   async #remove(): Promise<void> {
-    const { name } = await this.bridge();
-    if ((await aliasOf(name)) === this.table) await removeLink(name);
-    await this.#passFirewall('-D');
+    const { name, address } = await this.bridge();
+    if ((await aliasOf(name)) === this.table) {
+      if (await wasPrepared(this.#prepared, { name, address }))
+        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
+      else await removeLink(name);
+    }
+    await this.#forgetFirewall();
     for (const family of ['inet', 'bridge']) {
       if (await hasTable(family, this.table)) {
         await runProgram('nft', ['-f', '-'], `delete table ${family} ${this.table}\n`);
@@ -226,6 +288,8 @@ export class VmNetwork {
   }
 
   async #choose(): Promise<Bridge> {
+    const prepared = await preparedBridge(this.#prepared);
+    if (prepared) return prepared;
     const used = await usedRanges();
     for (let n = 0; n < CHOICES; n += 1) {
       const name = `clarateach${n}`;
@@ -240,6 +304,16 @@ export class VmNetwork {
       'No network is free for the seats. Name one with BRIDGE_NAME and BRIDGE_IP, such as 10.77.0.1/24.',
     );
   }
+}
+
+async function requireTun(): Promise<void> {
+  await access('/dev/net/tun').catch((cause: unknown) => {
+    throw new ProviderError(
+      'rejected',
+      'This machine has no /dev/net/tun, which microVMs need for their network. Load the driver with `modprobe tun`; in a container, give it the device.',
+      { cause },
+    );
+  });
 }
 
 async function usedRanges() {

@@ -1,4 +1,5 @@
 import type { SeatProvider } from '../../provider.ts';
+import { cgroupsHere } from './cgroup.ts';
 import { chooseVmm } from './choose-vmm.ts';
 import { microvmProvider } from './microvm.ts';
 import type { MicrovmSettings } from './settings.ts';
@@ -15,8 +16,8 @@ export async function microvmsOnThisMachine(options: {
   readonly report: (line: string) => void;
 }): Promise<{ readonly provider: SeatProvider; readonly why: string }> {
   const { stateDirectory, installation, report } = options;
-  const { imagesDirectory, bridge, warmSeats } = options.settings;
-  const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory });
+  const { imagesDirectory, bridge, socketDirectory, warmSeats } = options.settings;
+  const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory, socketDirectory });
   const provider = await microvmProvider({
     vmm,
     imagesDirectory,
@@ -26,5 +27,8 @@ export async function microvmsOnThisMachine(options: {
     warmSeats,
     ...(bridge === undefined ? {} : { bridge }),
   });
-  return { provider, why: `${why}.` };
+  const limits = (await cgroupsHere())
+    ? ''
+    : ' Their memory and processors are not limited from outside, because control groups cannot be made here.';
+  return { provider, why: `${why}.${limits}` };
 }

@@ -7,6 +7,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import type { VmLimits } from './cgroup.ts';
 import { connectQmp } from './qmp.ts';
 import {
   CONSOLE_LOG,
@@ -48,6 +49,7 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
           files,
           uid,
           gid: acceleration === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
+          limits: qemuLimits(config, acceleration),
         },
         signal,
       );
@@ -98,6 +100,12 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
     },
     kill: killVm,
   };
+}
+
+/** QEMU beside its guest: its own devices, and in software the translated code and a thread that makes it. */
+function qemuLimits({ memoryMiB, cpus }: VmConfig, acceleration: Vmm['acceleration']): VmLimits {
+  const software = acceleration === 'emulation';
+  return { memoryMiB: memoryMiB + (software ? 256 : 128), cpus: Math.max(1, cpus), tasks: 128 };
 }
 
 const isElsewhere = ({ path }: { path: string }) => path.startsWith('/');

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { ProviderError, type SeatSpec } from '../../provider.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
+import { rootfsFile } from './settings.ts';
 
 /** The learner's user and group in every guest. */
 const LEARNER = 1000;
@@ -127,34 +128,39 @@ export interface GuestImages {
   readonly rootfs: string;
 }
 
-/** The images in a directory; throws a ProviderError `rejected` that says which is missing or damaged. */
-export async function guestImages(directory: string): Promise<GuestImages> {
+/**
+ * The images in a directory, with the root disk of a workshop's own container image where it names one.
+ * Throws a ProviderError `rejected` that says which is missing or damaged.
+ */
+export async function guestImages(directory: string, image?: string): Promise<GuestImages> {
   const images = {
     kernel: join(directory, 'vmlinux'),
     initrd: join(directory, 'initrd.cpio'),
-    rootfs: join(directory, 'rootfs.ext4'),
+    rootfs: rootfsFile(directory, image),
   };
   const setup = 'Run `clarateach microvm setup`.';
-  await requireBytes(images.kernel, {
+  const elf = await requireBytes(images.kernel, {
     at: 0,
     bytes: [0x7f, 0x45, 0x4c, 0x46],
     what: 'guest kernel',
     remedy: setup,
   });
+  // The table of an ELF file's sections is its end: where it lies (40), an entry's size (58), how many (60).
+  const end = Number(elf.readBigUInt64LE(40)) + elf.readUInt16LE(58) * elf.readUInt16LE(60);
+  if ((await stat(images.kernel)).size < end) throw damaged('guest kernel', images.kernel, setup);
   const cpio = [...Buffer.from('070701')];
   await requireBytes(images.initrd, { at: 0, bytes: cpio, what: 'first root of guests', remedy: setup });
-  const remedy = `Run \`clarateach rootfs build --output ${images.rootfs}\`.`;
-  const header = await requireBytes(images.rootfs, {
-    at: 0x438,
-    bytes: [0x53, 0xef],
-    what: 'root disk',
-    remedy,
-  });
+  const own = image !== undefined && images.rootfs !== rootfsFile(directory);
+  const remedy = own
+    ? `On the machine that runs the seats, run \`clarateach rootfs build --image ${image}\`, or give the workshop no image.`
+    : `Run \`clarateach rootfs build --output ${images.rootfs}\`.`;
+  const what = own ? `root disk of the image ${image}` : 'root disk';
+  const header = await requireBytes(images.rootfs, { at: 0x438, bytes: [0x53, 0xef], what, remedy });
   // ext4's superblock: the number of blocks at 4, the size of one, as a power of two KiB, at 24.
   const blocks = header.readUInt32LE(0x404);
   const needed = blocks * 1024 * 2 ** header.readUInt32LE(0x418);
   const { size } = await stat(images.rootfs);
-  if (size < needed) throw damaged('root disk', images.rootfs, remedy);
+  if (size < needed) throw damaged(what, images.rootfs, remedy);
   return images;
 }
 

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import type { SettingsReader } from '@clarateach/contract/settings';
 import type { Bridge } from './network.ts';
 
 export interface MicrovmSettings {
@@ -9,15 +11,28 @@ export interface MicrovmSettings {
   readonly bridge: Bridge | undefined;
   /** Guests that are kept ready for new seats. */
   readonly warmSeats: number;
+  /** Where the API sockets of jailed VMMs lie, private to root. */
+  readonly socketDirectory: string;
 }
 
 export const DEFAULT_IMAGES_DIRECTORY = '/var/lib/clarateach/images';
+export const DEFAULT_SOCKET_DIRECTORY = '/tmp/clarateach';
+/** The path of a socket holds 107 bytes, of which a seat's name and the socket's take fifty. */
+const LONGEST_SOCKET_DIRECTORY = 56;
 
-/** Reads one setting: `fallback` when it is not set; what `parse` throws follows the setting's name. */
-type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
+/** The image that seats have when their workshop names none. */
+export const SEAT_IMAGE = 'clarateach-workspace:latest';
 
-/** `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP` and `WARM_SEATS`, for server and agent alike. */
-export function readMicrovmSettings(read: Read, workingDirectory: string): MicrovmSettings {
+/** The root disk that is made from a container image; of the seats' own image when it is left out. */
+export function rootfsFile(imagesDirectory: string, image: string = SEAT_IMAGE): string {
+  if (image === SEAT_IMAGE || image === SEAT_IMAGE.replace(/:latest$/, ''))
+    return join(imagesDirectory, 'rootfs.ext4');
+  const id = createHash('sha256').update(image).digest('hex');
+  return join(imagesDirectory, `rootfs-${id.slice(0, 16)}.ext4`);
+}
+
+/** `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `SOCKET_DIR` and `WARM_SEATS`, for server and agent alike. */
+export function readMicrovmSettings(read: SettingsReader['read'], workingDirectory: string): MicrovmSettings {
   return {
     imagesDirectory: read('IMAGES_DIR', DEFAULT_IMAGES_DIRECTORY, (value) =>
       resolve(workingDirectory, value),
@@ -25,6 +40,9 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
     bridge: bridge(
       read<string | undefined>('BRIDGE_NAME', undefined, bridgeName),
       read<string | undefined>('BRIDGE_IP', undefined, bridgeIp),
+    ),
+    socketDirectory: read('SOCKET_DIR', DEFAULT_SOCKET_DIRECTORY, (value) =>
+      socketDirectory(resolve(workingDirectory, value)),
     ),
     warmSeats: read('WARM_SEATS', 0, warmSeats),
   };
@@ -34,6 +52,15 @@ export function readMicrovmSettings(read: Read, workingDirectory: string): Micro
 function bridge(name: string | undefined, address: string | undefined): Bridge | undefined {
   if (name === undefined && address === undefined) return undefined;
   return { name: name ?? 'clarateach0', address: address ?? '192.168.100.1/24' };
+}
+
+function socketDirectory(value: string): string {
+  if (Buffer.byteLength(value) > LONGEST_SOCKET_DIRECTORY) {
+    throw new Error(
+      `is "${value}", too long for the paths of sockets. Give one of at most ${LONGEST_SOCKET_DIRECTORY} characters, such as ${DEFAULT_SOCKET_DIRECTORY}.`,
+    );
+  }
+  return value;
 }
 
 function warmSeats(value: string): number {

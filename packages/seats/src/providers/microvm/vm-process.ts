@@ -1,14 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { isAlive, type ProcessIdentity, parseStat, send, until } from '../local/processes.ts';
+import { cgroupsHere, makeGroups, removeGroups, type VmLimits, vmGroups } from './cgroup.ts';
 import type { VmState } from './vmm.ts';
 
 /** The line of `/proc/<pid>/stat` of the VM's process, with the boot it belongs to. */
 const RECORD = 'process';
+/** The directories of the control groups that were made for the VM, a line each. */
+const GROUPS = 'cgroups';
 /** What the VMM itself said. */
 const VMM_LOG = 'vmm.log';
 /**
@@ -18,6 +21,8 @@ const VMM_LOG = 'vmm.log';
 export const WORK = 'vm';
 /** What the guest's console printed, in {@link WORK}. */
 export const CONSOLE_LOG = 'console.log';
+/** What a VM's process is before it becomes the VMM. */
+const BEFORE_VMM = ['sh', 'dash', 'setpriv', 'unshare', 'jailer'];
 const LAUNCH_DEADLINE_MS = 10_000;
 const KILL_DEADLINE_MS = 10_000;
 const LOG_TAIL_BYTES = 8_192;
@@ -31,6 +36,8 @@ read -r line < /proc/$$/stat
 read -r boot < /proc/sys/kernel/random/boot_id
 echo "$boot $line" > ../process.new
 mv ../process.new ../process
+for group in $CLARATEACH_GROUPS; do echo $$ >"$group"; done
+unset CLARATEACH_GROUPS
 exec "$@"`;
 
 export interface VmProcess {
@@ -41,6 +48,8 @@ export interface VmProcess {
   readonly uid: number | undefined;
   /** A group that it belongs to: that of /dev/kvm. */
   readonly gid?: number | undefined;
+  /** Kept by the kernel, where this process may make control groups. */
+  readonly limits: VmLimits;
 }
 
 /** After: the VMM's process runs in its directory, and is found there. */
@@ -51,10 +60,14 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
     const log = openSync(join(vm.directory, VMM_LOG), 'w', 0o600);
     opened.push(log);
     for (const file of vm.files) opened.push(openSync(file, 'r'));
+    const groups = await limited(vm);
     const child = spawn('/bin/sh', ['-c', LAUNCH, 'clarateach-vm', ...dropped(vm), ...vm.command], {
       cwd: join(vm.directory, WORK),
       detached: true,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        CLARATEACH_GROUPS: groups.join(' '),
+      },
       stdio: ['ignore', log, log, ...opened.slice(1)],
     });
     child.unref();
@@ -67,9 +80,23 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
     );
     const begun = async () => ended || (await isVmm(vm.directory));
     if (!(await until(begun, { withinMs: LAUNCH_DEADLINE_MS, signal })) || ended) throw await notStarted(vm);
+  } catch (error) {
+    // Whatever has begun is no VM, and what it had is given back.
+    await killVm(vm.directory);
+    throw error;
   } finally {
     for (const fd of opened) closeSync(fd);
   }
+}
+
+/** Returns the files that the VM's process joins its control groups by; none where there are none. */
+async function limited({ directory, limits }: VmProcess): Promise<readonly string[]> {
+  const cgroups = await cgroupsHere();
+  if (cgroups === undefined) return [];
+  const groups = vmGroups(cgroups, directory, limits);
+  // Noted first, so that whoever ends the VM finds them.
+  await writeFile(join(directory, GROUPS), groups.map((group) => `${group.directory}\n`).join(''));
+  return makeGroups(groups);
 }
 
 /** Root is given up for good before the VMM has read a byte of anybody's. */
@@ -92,7 +119,7 @@ async function isVmm(directory: string): Promise<boolean> {
   const found = await identityOf(directory);
   if (!found) return false;
   const name = await readFile(`/proc/${found.pid}/comm`, 'utf8').catch(() => '');
-  return name !== '' && !['sh', 'dash', 'setpriv'].includes(name.trim());
+  return name !== '' && !BEFORE_VMM.includes(name.trim());
 }
 
 export async function notStarted({ directory }: { directory: string }): Promise<ProviderError> {
@@ -128,10 +155,16 @@ export async function vmState(directory: string): Promise<VmState> {
 
 export async function killVm(directory: string): Promise<void> {
   const identity = await identityOf(directory);
-  if (!identity) return;
-  await send(identity, 'SIGKILL');
-  if (!(await until(async () => !(await isAlive(identity)), { withinMs: KILL_DEADLINE_MS })))
-    throw new ProviderError('unreachable', 'The virtual machine of a seat does not end; it is tried again.');
+  if (identity) {
+    await send(identity, 'SIGKILL');
+    if (!(await until(async () => !(await isAlive(identity)), { withinMs: KILL_DEADLINE_MS })))
+      throw new ProviderError(
+        'unreachable',
+        'The virtual machine of a seat does not end; it is tried again.',
+      );
+  }
+  const groups = await readFile(join(directory, GROUPS), 'utf8').catch(() => '');
+  await removeGroups(groups.split('\n').filter((line) => line !== ''));
 }
 
 /** False when the VM still runs after `withinMs`. */

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import {
   AGENT_API_VERSION,
   AGENT_CHANGE_HEADER,
+  AGENT_INSTALLATION_HEADER,
   AGENT_VERSION_HEADER,
   type AgentInfo,
   agentError,
   agentInfo,
   type HolderRequest,
+  type RevocationsRequest,
   type VmRequest,
   vm,
   vmList,
@@ -20,6 +22,8 @@ export interface RemoteOptions {
   /** The agent's origin, such as `http://10.0.0.5:9090`. */
   readonly address: string;
   readonly token?: string | undefined;
+  /** Whose seats these are; those of others on the same agent are left alone, and not seen. */
+  readonly installation?: string | undefined;
 }
 
 /** An agent at the end of a wire: the verbs of a seat provider, and what only agents have. */
@@ -29,6 +33,8 @@ export interface RemoteAgent extends Omit<SeatProvider, 'info'> {
   inspect(signal: AbortSignal): Promise<AgentInfo>;
   /** Says whose tokens pass for a seat. An older word than the agent has, or one on a seat that it has not, is left out. */
   setHolder(seat: SeatId, holder: HolderRequest, signal: AbortSignal): Promise<void>;
+  /** Adds to the tokens that the agent refuses; their connections have ended when it resolves. */
+  revoke(request: RevocationsRequest, signal: AbortSignal): Promise<void>;
 }
 
 /** The agent as a seat provider. Asks it first what it runs, so it throws when the agent is not there. */
@@ -42,7 +48,7 @@ export async function remoteProvider(options: RemoteOptions, signal: AbortSignal
  * Speaks the agent API. Failures are {@link ProviderError}s: the kinds of the agent's own provider
  * come back as they are; a wrong token and another version are `rejected`, silence is `unreachable`.
  */
-export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
+export function remoteAgent({ address, token, installation }: RemoteOptions): RemoteAgent {
   const client = randomUUID();
   let changes = 0;
   const where = new URL(address).host;
@@ -63,6 +69,7 @@ export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
         headers: {
           [AGENT_VERSION_HEADER]: String(AGENT_API_VERSION),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(installation === undefined ? {} : { [AGENT_INSTALLATION_HEADER]: installation }),
           ...(isChange ? { [AGENT_CHANGE_HEADER]: `${client}.${++changes}` } : {}),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
@@ -192,6 +199,10 @@ export function remoteAgent({ address, token }: RemoteOptions): RemoteAgent {
       // Superseded, or a seat that is not there yet: there is nobody to let in.
       if (response.status === 409 || response.status === 404) await response.body?.cancel();
       else await done(response);
+    },
+
+    async revoke(request, signal) {
+      await done(await ask('PUT', '/revocations', { signal, body: request }));
     },
 
     async close() {},

@@ -1,0 +1,87 @@
+import { Command } from 'commander';
+import { localTime, type Output } from '../output.ts';
+import { type DatabaseOptions, withDatabaseOptions } from './database-options.ts';
+import { print } from './remote.ts';
+
+const load = async (options: DatabaseOptions) => {
+  const [keys, { configFrom }] = await Promise.all([
+    import('../operator/keys.ts'),
+    import('../operator/database.ts'),
+  ]);
+  return { keys, config: configFrom({ DATA_DIR: options.data }) };
+};
+
+export function keysCommand(output: Output): Command {
+  return new Command('keys')
+    .description(
+      "keys of seat tokens and of what is sealed; works on the server's own machine, also while it runs",
+    )
+    .addCommand(listCommand(output))
+    .addCommand(rotateCommand(output))
+    .addCommand(rotateEncryptionCommand(output))
+    .addCommand(dropEncryptionCommand(output));
+}
+
+function listCommand(output: Output): Command {
+  return withDatabaseOptions(
+    new Command('list').description('the signing keys whose tokens are honoured'),
+  ).action(async (options: DatabaseOptions) => {
+    const { keys, config } = await load(options);
+    const found = await keys.listKeys(config);
+    print(output, options, found, () =>
+      output.table(
+        ['kid', 'made', 'signs from', 'honoured until'],
+        found.map((key) => [
+          key.kid,
+          localTime(key.createdAt),
+          localTime(key.signsFrom),
+          localTime(key.verifiesUntil),
+        ]),
+      ),
+    );
+  });
+}
+
+function rotateCommand(output: Output): Command {
+  return withDatabaseOptions(
+    new Command('rotate').description('make a new signing key; nobody is thrown out'),
+  ).action(async (options: DatabaseOptions) => {
+    const { keys, config } = await load(options);
+    const found = await keys.rotateSigningKey(config);
+    print(output, options, found, () => {
+      const [newest, before] = found;
+      output.line(`The key ${newest?.kid} signs from ${localTime(newest?.signsFrom ?? null)} on.`);
+      if (before) output.line(`The key ${before.kid} is honoured until ${localTime(before.verifiesUntil)}.`);
+    });
+  });
+}
+
+function rotateEncryptionCommand(output: Output): Command {
+  return withDatabaseOptions(
+    new Command('rotate-encryption').description(
+      'seal everything with a new secret; takes some seconds, and goes on where it was when it is run again',
+    ),
+  ).action(async (options: DatabaseOptions) => {
+    const { keys, config } = await load(options);
+    const done = await keys.rotateEncryptionKey(config);
+    print(output, options, done, () => {
+      if (done.resumed) output.line('An earlier rotation was not finished; it is now.');
+      output.line(`${done.resealed} secrets were sealed anew.`);
+      output.line(
+        'The old secret still opens older backups. `clarateach keys drop-encryption` forgets it here.',
+      );
+    });
+  });
+}
+
+function dropEncryptionCommand(output: Output): Command {
+  return withDatabaseOptions(
+    new Command('drop-encryption').description('forget the old secret, once nothing is sealed with it'),
+  ).action(async (options: DatabaseOptions) => {
+    const { keys, config } = await load(options);
+    const dropped = await keys.dropOldEncryptionKeys(config);
+    print(output, options, { dropped }, () =>
+      output.line(dropped === 0 ? 'There is no old secret.' : 'The old secret is forgotten.'),
+    );
+  });
+}

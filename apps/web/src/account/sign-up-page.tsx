@@ -1,0 +1,72 @@
+import { useMutation, useQuery } from '@tanstack/react-query';
+import type { FormEvent } from 'react';
+import { useState } from 'react';
+import { client } from '../api/client.ts';
+import { queries } from '../api/queries.ts';
+import { paths } from '../paths.ts';
+import { Field } from '../ui/field.tsx';
+import { formErrors } from '../ui/form-errors.ts';
+import { Notice } from '../ui/notice.tsx';
+import { Spinner, Waiting } from '../ui/spinner.tsx';
+import { EntryPage, MailAsked } from './entry-page.tsx';
+
+export function SignUpPage() {
+  return (
+    <EntryPage
+      title="Make an account"
+      lead="For instructors. Learners need none: they join with a code."
+      back={{ to: paths.signIn(), label: 'I have an account' }}
+    >
+      <SignUp />
+    </EntryPage>
+  );
+}
+
+function SignUp() {
+  const { data: ways, isPending } = useQuery(queries.ways);
+  const [name, setName] = useState('');
+  const [email, setEmail] = useState('');
+  const ask = useMutation({ mutationFn: () => client.auth.signUp({ name, email }) });
+  const errors = formErrors(ask.error, ['name', 'email'] as const);
+  if (isPending) return <Waiting label="Loading…" />;
+  if (ways && !(ways.signUp.open && ways.mail)) {
+    return <Notice tone="warn">Accounts here are made by invitation. Ask an admin of this server.</Notice>;
+  }
+  if (ask.isSuccess) return <MailAsked email={email} onAgain={() => ask.reset()} />;
+  const domains = ways?.signUp.domains ?? [];
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    ask.mutate();
+  };
+  return (
+    <form className="stack" onSubmit={submit} noValidate>
+      <Field
+        label="Name"
+        name="name"
+        autoComplete="name"
+        value={name}
+        error={errors.fields.name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <Field
+        label="E-mail"
+        type="email"
+        name="email"
+        autoComplete="username"
+        hint={
+          domains.length > 0
+            ? `An address that ends in ${domains.map((domain) => `@${domain}`).join(' or ')}. We mail it a link to finish with.`
+            : 'We mail it a link, by which you finish and choose a password.'
+        }
+        value={email}
+        error={errors.fields.email}
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
+      <button type="submit" className="button primary large" disabled={ask.isPending}>
+        {ask.isPending && <Spinner />}
+        Go on
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,91 @@
+import type { Role } from '@clarateach/contract/account';
+import type { SentInvitation } from '@clarateach/contract/people';
+import { useMutation } from '@tanstack/react-query';
+import type { FormEvent } from 'react';
+import { useId } from 'react';
+import { client } from '../api/client.ts';
+import { queries, queryClient } from '../api/queries.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Field } from '../ui/field.tsx';
+import { formErrors } from '../ui/form-errors.ts';
+import { Notice } from '../ui/notice.tsx';
+
+export interface InvitationForm {
+  readonly email: string;
+  readonly role: Role;
+}
+export const emptyInvitation: InvitationForm = { email: '', role: 'instructor' };
+
+const ROLES = [
+  { role: 'instructor', text: 'Instructor: makes workshops, and sees only their own' },
+  { role: 'admin', text: 'Admin: also manages people and sees the whole server' },
+] as const;
+
+interface InviteDialogProps {
+  readonly open: boolean;
+  readonly onOpenChange: (open: boolean) => void;
+  readonly form: InvitationForm;
+  readonly onForm: (form: InvitationForm) => void;
+  readonly onSent: (invitation: SentInvitation) => void;
+}
+
+export function InviteDialog({ open, onOpenChange, form, onForm, onSent }: InviteDialogProps) {
+  const name = useId();
+  const invite = useMutation({
+    mutationFn: () => client.people.invite(form),
+    onSuccess: (sent) => {
+      onSent(sent);
+      return queryClient.invalidateQueries({ queryKey: queries.people.queryKey });
+    },
+  });
+  const errors = formErrors(invite.error, ['email'] as const);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    invite.mutate();
+  };
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="Invite somebody"
+      description="They get a link, choose a password and can begin. It works once, for 7 days."
+    >
+      <form onSubmit={submit} noValidate>
+        <div className="dialog-body stack">
+          <Field
+            label="E-mail"
+            type="email"
+            autoComplete="off"
+            placeholder="ada@example.org"
+            value={form.email}
+            error={errors.fields.email}
+            onChange={(event) => onForm({ ...form, email: event.target.value })}
+          />
+          <fieldset className="choices">
+            <legend className="field-label">Role</legend>
+            {ROLES.map(({ role, text }) => (
+              <label key={role} className="check">
+                <input
+                  type="radio"
+                  name={name}
+                  checked={form.role === role}
+                  onChange={() => onForm({ ...form, role })}
+                />
+                <span>{text}</span>
+              </label>
+            ))}
+          </fieldset>
+          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
+        </div>
+        <div className="dialog-foot">
+          <button type="button" className="button" onClick={() => onOpenChange(false)}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={invite.isPending}>
+            Invite
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,89 @@
+import type { MadeRegistration, RegisterInfo } from '@clarateach/contract/entry';
+import { ArrowRight } from 'lucide-react';
+import type { FormEvent } from 'react';
+import { useState } from 'react';
+import { ApiError, messageOf } from '../api/api-error.ts';
+import { register } from '../api/learner.ts';
+import { Field } from '../ui/field.tsx';
+import { Notice } from '../ui/notice.tsx';
+import { Spinner } from '../ui/spinner.tsx';
+
+interface RegisterFormProps {
+  readonly code: string;
+  readonly info: RegisterInfo;
+  readonly onRegistered: (registration: MadeRegistration) => void;
+}
+
+export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
+  const [name, setName] = useState('');
+  const [email, setEmail] = useState('');
+  const [answers, setAnswers] = useState<Readonly<Record<string, string>>>({});
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<ApiError>();
+  const errorAt = (field: string) => (error?.field === field ? error.message : undefined);
+  const fields = ['name', 'email', ...info.questions.map(({ label }) => `answers.${label}`)];
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      onRegistered(await register({ code, name, email, answers }));
+    } catch (caught) {
+      setError(caught instanceof ApiError ? caught : new ApiError('unknown', messageOf(caught)));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <form className="stack" onSubmit={(event) => void submit(event)} noValidate>
+      {info.full && (
+        <Notice tone="warn">
+          <strong>All places are taken.</strong> You can join the waiting list; you move up by yourself when a
+          place becomes free.
+        </Notice>
+      )}
+      <Field
+        label="Your name"
+        name="name"
+        autoComplete="name"
+        maxLength={60}
+        autoFocus
+        value={name}
+        error={errorAt('name')}
+        hint="Your instructor sees it."
+        onChange={(event) => setName(event.target.value)}
+      />
+      <Field
+        label="E-mail address"
+        optional
+        type="email"
+        name="email"
+        autoComplete="email"
+        maxLength={200}
+        value={email}
+        error={errorAt('email')}
+        hint="For your access code and news about your place, and nothing else."
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      {info.questions.map(({ label, required }) => (
+        <Field
+          key={label}
+          label={label}
+          optional={!required}
+          maxLength={500}
+          autoComplete="off"
+          value={answers[label] ?? ''}
+          error={errorAt(`answers.${label}`)}
+          onChange={(event) => setAnswers({ ...answers, [label]: event.target.value })}
+        />
+      ))}
+      {error && !fields.includes(error.field ?? '') && <Notice tone="bad">{error.message}</Notice>}
+      <button type="submit" className="button primary large" disabled={busy}>
+        {busy && <Spinner />}
+        {info.full ? 'Join the waiting list' : 'Register'}
+        {!busy && <ArrowRight size={18} aria-hidden />}
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { formatIp, parseBridgeAddress } from './addresses.ts';
+import type { Bridge } from './network.ts';
+import { runProgram } from './run-program.ts';
+
+/**
+ * The name of the nftables table, and the mark on the bridge, that `clarateach microvm setup` makes
+ * for whoever has guests from the same images. The first installation that has seats takes the
+ * bridge over, and gives it back when it has none.
+ */
+export function preparedMark(imagesDirectory: string): string {
+  const id = createHash('sha256').update(resolve(imagesDirectory)).digest('hex');
+  return `clarateach-prepared-${id.slice(0, 12)}`;
+}
+
+/** The bridge that is prepared and nobody's yet. */
+export async function preparedBridge(mark: string): Promise<Bridge | undefined> {
+  for (const name of await readdir('/sys/class/net')) {
+    const alias = await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '');
+    if (alias.trim() !== mark) continue;
+    const shown = await runProgram('ip', ['-4', '-o', 'address', 'show', 'dev', name]);
+    const address = /\binet (\S+)/.exec(shown)?.[1];
+    if (address !== undefined) return { name, address };
+  }
+  return undefined;
+}
+
+/** Whether this bridge was prepared, by whomever it is used now. */
+export async function wasPrepared(mark: string, bridge: Bridge): Promise<boolean> {
+  const rules = await runProgram('nft', ['list', 'table', 'inet', mark]).catch(() => '');
+  return rules.includes(ruleOf(bridge));
+}
+
+/** The name of the bridge that was prepared, by whomever it is used now. */
+export async function preparedName(mark: string): Promise<string | undefined> {
+  const rules = await runProgram('nft', ['list', 'table', 'inet', mark]).catch(() => '');
+  return /oifname != "([^"]+)"/.exec(rules)?.[1];
+}
+
+/** The bridge's NAT: what leaves the machine from a seat has the machine's address. */
+export async function prepareNat(mark: string, bridge: Bridge): Promise<void> {
+  const rules = [
+    `table inet ${mark}`,
+    `delete table inet ${mark}`,
+    `table inet ${mark} {`,
+    '  chain postrouting {',
+    '    type nat hook postrouting priority srcnat; policy accept;',
+    `    ${ruleOf(bridge)}`,
+    '  }',
+    '}',
+  ];
+  await runProgram('nft', ['-f', '-'], `${rules.join('\n')}\n`);
+}
+
+/** False when there was none. */
+export async function removeNat(mark: string): Promise<boolean> {
+  return runProgram('nft', ['delete', 'table', 'inet', mark]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** As nft words it too. */
+function ruleOf({ name, address }: Bridge): string {
+  const network = parseBridgeAddress(address);
+  return `ip saddr ${formatIp(network.first)}/${network.prefix} oifname != "${name}" masquerade`;
+}
