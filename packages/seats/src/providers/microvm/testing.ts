@@ -59,7 +59,12 @@ export async function makeInstallation(): Promise<TestInstallation> {
   const workshop = `ws-${randomBytes(4).toString('hex')}` as WorkshopId;
   const vmm = await qemu('emulation');
   const network = new VmNetwork({ installation, stateDirectory, bridge: undefined });
-  const open = (bridge?: Bridge) => openMicrovms({ vmm, stateDirectory, installation, bridge });
+  const opened: SeatProvider[] = [];
+  const open = async (bridge?: Bridge) => {
+    const provider = await openMicrovms({ vmm, stateDirectory, installation, bridge });
+    opened.push(provider);
+    return provider;
+  };
 
   const leftovers = () => leftOversOf(installation, stateDirectory);
 
@@ -76,7 +81,7 @@ export async function makeInstallation(): Promise<TestInstallation> {
       const { signal } = new AbortController();
       const names = await readdir(join(stateDirectory, 'seats')).catch((): string[] => []);
       for (const seat of names.map(parseSeatName)) if (seat) await provider.destroy(seat, signal);
-      await provider.close();
+      for (const each of opened) await each.close();
       await rm(stateDirectory, { recursive: true, force: true });
     },
   };
