@@ -30,7 +30,9 @@ test('an API key and the installation’s secret are in no file, log line, answe
   try {
     assert.ok(server.signInUrl);
     const admin = await server.signedIn(server.signInUrl);
-    const { id, code } = await server.createWorkshop(admin, { seats: 1, apiKey: MARKER });
+    const { id, code } = await server.createWorkshop(admin, {
+      ...{ seats: 1, apiKey: MARKER, injectApiKey: true },
+    });
     const learner = await server.anyone.json<SeatSession>(200, 'POST', '/api/join', { code, name: 'Ada' });
     // The key does reach the seat that it is for.
     assert.ok(provider.calls.some(({ spec }) => Object.values(spec?.env ?? {}).includes(MARKER)));

@@ -99,8 +99,10 @@ if (skip !== undefined) {
           () => true,
           () => false,
         );
+      // In software a guest that is busy takes its time to accept.
+      const deadline = performance.now() + START_MS;
+      while (!(await from(TERMINAL_PORT))) assert.ok(performance.now() < deadline, 'the terminal is shut');
       assert.equal(await from(8000), false);
-      assert.equal(await from(TERMINAL_PORT), true);
     });
 
     test('run as learner, without rights, in a VM that is nobody of the host', async () => {

@@ -7,7 +7,7 @@ import { parseResolvers } from '../docker/guard-rules.ts';
 import { parseRoutes } from '../docker/subnets.ts';
 import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
 import { type NetworkSeat, networkRules } from './network-rules.ts';
-import { preparedBridge, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
+import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
 
 const CHOSEN = 'network.json';
@@ -68,7 +68,12 @@ export class VmNetwork {
 
   /** The bridge and its network; chosen once and then kept, so that addresses stay. */
   async bridge(): Promise<Bridge & { readonly network: BridgeAddress }> {
-    this.#chosen ??= this.#options.bridge ?? (await this.#remembered()) ?? (await this.#choose());
+    // One that bears our mark is ours, though whoever made it was killed before it could note that.
+    this.#chosen ??=
+      this.#options.bridge ??
+      (await bridgeMarked(this.table)) ??
+      (await this.#remembered()) ??
+      (await this.#choose());
     try {
       return { ...this.#chosen, network: parseBridgeAddress(this.#chosen.address) };
     } catch (error) {
@@ -145,7 +150,7 @@ export class VmNetwork {
   unprepare(): Promise<readonly string[]> {
     return this.#turnstile.pass(() =>
       explained(async () => {
-        const bridge = await preparedBridge(this.#prepared);
+        const bridge = await bridgeMarked(this.#prepared);
         const nat = await removeNat(this.#prepared);
         if (bridge) await removeLink(bridge.name);
         return [
@@ -175,7 +180,7 @@ export class VmNetwork {
   async #ensureBridge(): Promise<Bridge> {
     const { name, address, network } = await this.bridge();
     const alias = await aliasOf(name);
-    const prepared = alias === this.#prepared ? await preparedBridge(this.#prepared) : undefined;
+    const prepared = alias === this.#prepared ? await bridgeMarked(this.#prepared) : undefined;
     const abandoned =
       (alias === '' && (await isAbandoned(name))) ||
       (alias === this.#prepared && prepared?.address !== address);
@@ -288,7 +293,7 @@ export class VmNetwork {
   }
 
   async #choose(): Promise<Bridge> {
-    const prepared = await preparedBridge(this.#prepared);
+    const prepared = await bridgeMarked(this.#prepared);
     if (prepared) return prepared;
     const used = await usedRanges();
     for (let n = 0; n < CHOICES; n += 1) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ProviderError } from '../../provider.ts';
 import { VmNetwork } from './network.ts';
-import { preparedBridge, preparedMark } from './prepared-network.ts';
+import { bridgeMarked, preparedMark } from './prepared-network.ts';
 import { runProgram } from './run-program.ts';
 
 const skip =
@@ -48,7 +48,7 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
   it('is made once, taken by the first installation with seats, and given back by its last', async () => {
     assert.deepEqual(await network('setup').prepare(), bridge);
     assert.equal(await network('setup').prepare(), undefined);
-    assert.deepEqual(await preparedBridge(mark), bridge);
+    assert.deepEqual(await bridgeMarked(mark), bridge);
 
     const mine = network('mine');
     const seat = await mine.attach('192.168.233.11', 65_534);

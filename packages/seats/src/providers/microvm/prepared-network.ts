@@ -15,8 +15,8 @@ export function preparedMark(imagesDirectory: string): string {
   return `clarateach-prepared-${id.slice(0, 12)}`;
 }
 
-/** The bridge that is prepared and nobody's yet. */
-export async function preparedBridge(mark: string): Promise<Bridge | undefined> {
+/** The bridge whose alias is the mark: {@link preparedMark}'s while it is nobody's, else its installation's. */
+export async function bridgeMarked(mark: string): Promise<Bridge | undefined> {
   for (const name of await readdir('/sys/class/net')) {
     const alias = await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '');
     if (alias.trim() !== mark) continue;
