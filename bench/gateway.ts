@@ -3,7 +3,8 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CODE_ALPHABET, type Odehash, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import { CODE_ALPHABET } from '@clarateach/contract/codes';
+import { type Odehash, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import { TOKEN_AUDIENCE, TOKEN_ISSUER } from '@clarateach/contract/token';
 
 const WORKSHOP = 'ws-bench234' as WorkshopId;

@@ -7,6 +7,9 @@ import { swapOutput } from './build/swap-output.ts';
 /** Where `npm run dev` finds the API. */
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
+const SHARED =
+  /lucide-react|src\/ui\/(clipboard|copy-button|duration|field|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+
 export default defineConfig({
   plugins: [react(), contractRoutes(), precompress(), swapOutput()],
   worker: { format: 'es' },
@@ -18,6 +21,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 4096,
     rolldownOptions: {
+      output: {
+        // Every file costs its headers: small things that most pages share come as one.
+        codeSplitting: { groups: [{ name: 'shared', test: SHARED }] },
+      },
       // The contract's schemas have no effects: a page that uses one constant of it carries no zod.
       treeshake: { manualPureFunctions: ['z'] },
     },

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { spacedAccessCode } from '@clarateach/contract/codes';
 import { type EntryPolicy, entryPolicy } from '@clarateach/contract/entry';
-import { spacedAccessCode, type WorkshopId } from '@clarateach/contract/ids';
+import type { WorkshopId } from '@clarateach/contract/ids';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError, UsageError } from '../errors.ts';
 import { wholeNumber } from '../numbers.ts';

@@ -1,5 +1,5 @@
+import { spacedAccessCode } from '@clarateach/contract/codes';
 import type { Question, RegistrationView } from '@clarateach/contract/entry';
-import { spacedAccessCode } from '@clarateach/contract/ids';
 
 /** The list as CSV (RFC 4180) with a byte order mark, so that spreadsheets take it for UTF-8. */
 export function exportList(

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { randomCode } from '@clarateach/contract/codes';
 import type { HandOverLink } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
-import { type Odehash, randomCode, type WorkshopId } from '@clarateach/contract/ids';
+import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { ODEHASH_LENGTH } from '../join/claims.ts';
 import type { Claim } from '../join/join.ts';
 import type { Database } from '../store/database.ts';

@@ -1,4 +1,4 @@
-import { spacedAccessCode } from '@clarateach/contract/ids';
+import { spacedAccessCode } from '@clarateach/contract/codes';
 import type { RegistrationRow } from './store.ts';
 
 /** An e-mail in plain text. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { CODE_ALPHABET, spacedAccessCode } from '@clarateach/contract/codes';
 import type { EntryPolicy, RegistrationState } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
-import { CODE_ALPHABET, type Odehash, spacedAccessCode, type WorkshopId } from '@clarateach/contract/ids';
+import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';

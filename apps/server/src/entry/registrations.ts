@@ -1,3 +1,4 @@
+import { normalizeCode, randomCode } from '@clarateach/contract/codes';
 import type {
   EntrySettings,
   ImportResult,
@@ -12,7 +13,7 @@ import type {
 } from '@clarateach/contract/entry';
 import { MAX_REGISTRATIONS } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
-import { normalizeCode, randomCode, type WorkshopId } from '@clarateach/contract/ids';
+import type { WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
 import type { z } from 'zod';
 import type { Database } from '../store/database.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Odehash, randomCode, type WorkshopId } from '@clarateach/contract/ids';
+import { randomCode } from '@clarateach/contract/codes';
+import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ODEHASH_LENGTH } from '../join/claims.ts';
 import type { RegistrationsTable } from '../store/entry-schema.ts';

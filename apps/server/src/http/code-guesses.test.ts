@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CODE_ALPHABET } from '@clarateach/contract/codes';
 import { MAX_REGISTRATIONS } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
-import { CODE_ALPHABET } from '@clarateach/contract/ids';
 import { ACCESS_CODE_LENGTH } from '../entry/store.ts';
 import { ODEHASH_LENGTH } from '../join/claims.ts';
 import { JOIN_CODE_LENGTH } from '../workshops/workshops.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { normalizeCode } from '@clarateach/contract/codes';
 import { PublicError } from '@clarateach/contract/errors';
-import { normalizeCode } from '@clarateach/contract/ids';
 import { addressKey, createAttempts } from '../attempts.ts';
 
 /** Wrong codes that one address may try at once, and then in a minute. */

@@ -51,6 +51,8 @@ export function mountSecurityHeaders(
     if (/^\/(api|\.well-known|metrics)(\/|\?|$)/.test(request.url)) {
       reply.header('content-security-policy', NO_PAGE_POLICY);
     }
+    // Scripts and styles are no documents: for them it would only be bytes, before the terminal works.
+    if (request.url.startsWith('/assets/')) reply.removeHeader('permissions-policy');
   });
   return (nonce) => withNonce(current()['content-security-policy'], nonce);
 }

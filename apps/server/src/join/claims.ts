@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Odehash, randomCode, type WorkshopId } from '@clarateach/contract/ids';
+import { randomCode } from '@clarateach/contract/codes';
+import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
 import type { RegistrationRow } from '../entry/store.ts';
 import { removedAmong } from '../removal/removal.ts';

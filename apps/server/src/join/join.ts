@@ -1,5 +1,6 @@
+import { normalizeCode } from '@clarateach/contract/codes';
 import { PublicError } from '@clarateach/contract/errors';
-import { normalizeCode, type Odehash, type SeatId, type WorkshopId } from '@clarateach/contract/ids';
+import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { placeOf, type RegistrationRow } from '../entry/store.ts';
 import { phaseOfSeat } from '../reconciler/situation.ts';

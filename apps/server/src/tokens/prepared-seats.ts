@@ -1,4 +1,5 @@
-import { type Odehash, randomCode, type SeatId, seatName } from '@clarateach/contract/ids';
+import { randomCode } from '@clarateach/contract/codes';
+import { type Odehash, type SeatId, seatName } from '@clarateach/contract/ids';
 import type { SeatRoutes } from '@clarateach/gateway/ports';
 import { ODEHASH_LENGTH } from '../join/claims.ts';
 import type { SeatTokens, TokenSubject } from './seat-tokens.ts';

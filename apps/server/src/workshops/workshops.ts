@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
+import { randomCode } from '@clarateach/contract/codes';
 import { PublicError } from '@clarateach/contract/errors';
 import type { AdminOverview } from '@clarateach/contract/health';
-import { randomCode, type WorkshopId } from '@clarateach/contract/ids';
+import type { WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import {
   type CreateWorkshopBody,

@@ -1,5 +1,5 @@
+import { spacedAccessCode } from '@clarateach/contract/codes';
 import type { RegistrationList, RegistrationView } from '@clarateach/contract/entry';
-import { spacedAccessCode } from '@clarateach/contract/ids';
 import { useMutation } from '@tanstack/react-query';
 import { Ban, Download, Ellipsis, KeyRound, Mail, Upload, UsersRound } from 'lucide-react';
 import { useState } from 'react';

@@ -1,4 +1,4 @@
-import { normalizeCode } from '@clarateach/contract/ids';
+import { normalizeCode } from '@clarateach/contract/codes';
 import type { JoinInfo } from '@clarateach/contract/join';
 import { ArrowRight } from 'lucide-react';
 import type { FormEvent } from 'react';

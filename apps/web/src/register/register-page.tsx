@@ -1,4 +1,4 @@
-import { normalizeCode } from '@clarateach/contract/ids';
+import { normalizeCode } from '@clarateach/contract/codes';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
 import { registerInfo } from '../api/learner.ts';

@@ -1,4 +1,4 @@
-import { spacedAccessCode } from '@clarateach/contract/ids';
+import { spacedAccessCode } from '@clarateach/contract/codes';
 import { ArrowRight } from 'lucide-react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
