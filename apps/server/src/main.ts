@@ -252,6 +252,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     await listener.close(DRAIN_MS);
   });
 
+  const registrations = createRegistrations({
+    ...{ database, changes, publicUrl, now, onError },
+    ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
+  });
   const version = serverVersion();
   await mountApp(app, {
     origins,
@@ -266,12 +270,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       audit,
       changes,
       onRevoked: (revocation) => revocations.list.add([revocation]),
+      onMovedUp: (workshop, rows) => void registrations.tellMovedUp(workshop, rows),
       now,
     }),
-    registrations: createRegistrations({
-      ...{ database, changes, publicUrl, now, onError },
-      ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
-    }),
+    registrations,
     handOver: createHandOver({ database, changes, publicUrl, now }),
     colleagues: createColleagues({ database, now }),
     seatTokens: {

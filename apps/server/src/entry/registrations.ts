@@ -62,6 +62,8 @@ export interface Registrations {
   ): Promise<{ readonly registration: RegistrationView; readonly mailed: boolean }>;
   /** Throws `conflict` where there is no address, or nothing to send with. */
   resend(userId: string, id: WorkshopId, registration: string): Promise<RegistrationView>;
+  /** Writes to those who have a place now, where they gave an address. */
+  tellMovedUp(workshop: WorkshopRow, registrations: readonly RegistrationRow[]): Promise<void>;
 }
 
 export function createRegistrations(deps: {
@@ -203,6 +205,8 @@ export function createRegistrations(deps: {
   };
 
   return {
+    tellMovedUp,
+
     async info(code) {
       const workshop = await byJoinCode(code);
       const { entry, questions } = settingsOf(workshop);
@@ -226,7 +230,8 @@ export function createRegistrations(deps: {
         }
         const answers = checkedAnswers(settingsOf(workshop).questions, given);
         await requireSpace(trx, id, 1);
-        if (email !== null && (await wasRemoved(trx, id, { email }))) throw removedByInstructor(workshop.name);
+        if (email !== null && (await wasRemoved(trx, id, { email })))
+          throw removedByInstructor(workshop.name);
         if (email !== null && (await isRegistered(trx, id, email))) {
           throw new PublicError(
             'already_exists',
@@ -250,7 +255,8 @@ export function createRegistrations(deps: {
         throw new PublicError('unknown_code', 'Nobody has this access code. Check it and try again.');
       const { workshop, row, movedUp } = await change(known.workshopId, async (trx, workshop) => {
         // Or they would give up the address that they are known by, and register anew with it.
-        if (await wasRemoved(trx, workshop.id, { odehash: known.odehash })) throw removedByInstructor(workshop.name);
+        if (await wasRemoved(trx, workshop.id, { odehash: known.odehash }))
+          throw removedByInstructor(workshop.name);
         return setCancelled(trx, workshop, await find(trx, workshop.id, known.id));
       });
       await tellMovedUp(workshop, movedUp);
