@@ -135,13 +135,22 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     (each) => each.close(),
   );
   const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
-  const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
-  const provider =
-    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
   const audit = starting.adopt(
     createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
     (each) => each.close(),
   );
+  const people = createPeople({
+    ...accounts,
+    mailer,
+    provider: issuer?.name,
+    onInvitationAccepted: ({ email, role }) => {
+      const name = email;
+      const target = { kind: 'person', name } as const;
+      void audit.record({ actor: target, action: 'invitation.accepted', target, details: { role } });
+    },
+  });
+  const provider =
+    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>

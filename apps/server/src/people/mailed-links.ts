@@ -37,6 +37,16 @@ export interface MailedLinks {
   forget(userId: string): Promise<void>;
 }
 
+/** What a link with this hash is for, while it is kept; for those who write down what was done. */
+export async function purposeOf(db: Database['db'], hash: string): Promise<LinkSubject | undefined> {
+  const row = await db
+    .selectFrom('authVerifications')
+    .select('value')
+    .where('identifier', '=', MAILED_LINK + hash)
+    .executeTakeFirst();
+  return row && subject.parse(JSON.parse(row.value));
+}
+
 export function createMailedLinks(deps: {
   readonly database: Database;
   readonly auth: Auth;
