@@ -40,15 +40,20 @@ export interface HostileRoom extends AsyncDisposable {
 }
 
 export async function hostileRoom(
-  options: { readonly seats?: RoomSeats; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly seats?: RoomSeats;
+    /** Seats of Ben's workshop; those beyond the second stay free. */
+    readonly places?: number;
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<HostileRoom> {
-  const { seats = 'instant', env = {} } = options;
+  const { seats = 'instant', places = 2, env = {} } = options;
   await using opening = new AsyncDisposableStack();
   const server = await roomServer(seats, env, opening);
   const admin = await instructor(server, server.signInUrl);
   const ben = await instructor(server, await server.linkFor('ben@example.org'));
   const mallory = await instructor(server, await server.linkFor('mallory@example.org'));
-  const workshop = await server.createWorkshop(ben.program, { name: 'Shell for strangers', seats: 2 });
+  const workshop = await server.createWorkshop(ben.program, { name: 'Shell for strangers', seats: places });
   const elsewhere = await server.createWorkshop(mallory.program, { name: 'Elsewhere', seats: 1 });
   const join = (code: string, name: string) =>
     server.anyone.json<SeatSession>(200, 'POST', '/api/join', { code, name });

@@ -135,13 +135,22 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     (each) => each.close(),
   );
   const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
-  const people = createPeople({ ...accounts, mailer, provider: issuer?.name });
-  const provider =
-    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
   const audit = starting.adopt(
     createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
     (each) => each.close(),
   );
+  const people = createPeople({
+    ...accounts,
+    mailer,
+    provider: issuer?.name,
+    onInvitationAccepted: ({ email, role }) => {
+      const name = email;
+      const target = { kind: 'person', name } as const;
+      void audit.record({ actor: target, action: 'invitation.accepted', target, details: { role } });
+    },
+  });
+  const provider =
+    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
@@ -252,6 +261,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     await listener.close(DRAIN_MS);
   });
 
+  const registrations = createRegistrations({
+    ...{ database, changes, publicUrl, now, onError },
+    ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
+  });
   const version = serverVersion();
   await mountApp(app, {
     origins,
@@ -266,12 +279,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       audit,
       changes,
       onRevoked: (revocation) => revocations.list.add([revocation]),
+      onMovedUp: (workshop, rows) => void registrations.tellMovedUp(workshop, rows),
       now,
     }),
-    registrations: createRegistrations({
-      ...{ database, changes, publicUrl, now, onError },
-      ...(mailer.kind === 'none' ? {} : { sendMail: mailer.send }),
-    }),
+    registrations,
     handOver: createHandOver({ database, changes, publicUrl, now }),
     colleagues: createColleagues({ database, now }),
     seatTokens: {

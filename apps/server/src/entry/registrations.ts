@@ -16,6 +16,7 @@ import { PublicError } from '@clarateach/contract/errors';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
 import type { z } from 'zod';
+import { removedAmong, removedByInstructor } from '../removal/removal.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import { mayRun, noSuchWorkshop } from '../workshops/access.ts';
@@ -42,9 +43,12 @@ import {
 export interface Registrations {
   /** Throws `unknown_code`. */
   info(code: string): Promise<RegisterInfo>;
-  /** Throws `unknown_code`, `registration_closed`, `already_exists` (of the address) or `invalid_input`. */
+  /**
+   * Throws `unknown_code`, `registration_closed`, `already_exists` (of the address), `invalid_input`, or
+   * `removed` where the address is that of a learner who was removed.
+   */
   register(body: RegisterBody): Promise<MadeRegistration>;
-  /** Gives the registration of the access code up; a second time it is given up already. */
+  /** Gives the registration of the access code up; a second time it is given up already. Throws `removed`. */
   cancelOwn(accessCode: string): Promise<OwnRegistration>;
   list(userId: string, id: WorkshopId): Promise<RegistrationList>;
   /** Whoever waits moves up where the cap was raised; a lower cap takes nobody's place away. */
@@ -59,6 +63,8 @@ export interface Registrations {
   ): Promise<{ readonly registration: RegistrationView; readonly mailed: boolean }>;
   /** Throws `conflict` where there is no address, or nothing to send with. */
   resend(userId: string, id: WorkshopId, registration: string): Promise<RegistrationView>;
+  /** Writes to those who have a place now, where they gave an address. */
+  tellMovedUp(workshop: WorkshopRow, registrations: readonly RegistrationRow[]): Promise<void>;
 }
 
 export function createRegistrations(deps: {
@@ -200,6 +206,8 @@ export function createRegistrations(deps: {
   };
 
   return {
+    tellMovedUp,
+
     async info(code) {
       const workshop = await byJoinCode(code);
       const { entry, questions } = settingsOf(workshop);
@@ -223,6 +231,8 @@ export function createRegistrations(deps: {
         }
         const answers = checkedAnswers(settingsOf(workshop).questions, given);
         await requireSpace(trx, id, 1);
+        if (email !== null && (await wasRemoved(trx, id, { email })))
+          throw removedByInstructor(workshop.name);
         if (email !== null && (await isRegistered(trx, id, email))) {
           throw new PublicError(
             'already_exists',
@@ -244,9 +254,12 @@ export function createRegistrations(deps: {
       const known = await registrationByCode(db, accessCode);
       if (!known)
         throw new PublicError('unknown_code', 'Nobody has this access code. Check it and try again.');
-      const { workshop, row, movedUp } = await change(known.workshopId, async (trx, workshop) =>
-        setCancelled(trx, workshop, await find(trx, workshop.id, known.id)),
-      );
+      const { workshop, row, movedUp } = await change(known.workshopId, async (trx, workshop) => {
+        // Or they would give up the address that they are known by, and register anew with it.
+        if (await wasRemoved(trx, workshop.id, { odehash: known.odehash }))
+          throw removedByInstructor(workshop.name);
+        return setCancelled(trx, workshop, await find(trx, workshop.id, known.id));
+      });
       await tellMovedUp(workshop, movedUp);
       return ownView(workshop, row);
     },
@@ -352,6 +365,27 @@ async function isRegistered(trx: Transaction<Schema>, id: WorkshopId, email: str
     .where('state', '!=', 'cancelled')
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** Whether the instructor removed a learner who registered with this address or return code. */
+async function wasRemoved(
+  trx: Transaction<Schema>,
+  id: WorkshopId,
+  learner: { readonly email: string } | { readonly odehash: RegistrationRow['odehash'] },
+): Promise<boolean> {
+  if ('odehash' in learner) return (await removedAmong(trx, id, [learner.odehash])).size > 0;
+  const rows = await trx
+    .selectFrom('registrations')
+    .select('odehash')
+    .where('workshopId', '=', id)
+    .where('email', '=', learner.email)
+    .execute();
+  const removed = await removedAmong(
+    trx,
+    id,
+    rows.map(({ odehash }) => odehash),
+  );
+  return removed.size > 0;
 }
 
 function settingsOf({ entry, registrationCap, questions }: WorkshopRow): EntrySettings {

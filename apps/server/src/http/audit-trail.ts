@@ -5,7 +5,10 @@ import { type WorkshopId, workshopId } from '@clarateach/contract/ids';
 import type { InferContractRouterInputs, InferContractRouterOutputs } from '@orpc/contract';
 import type { Audit, AuditEvent } from '../audit/audit.ts';
 import type { Database } from '../store/database.ts';
+import type { Line, Rule, RuleTools } from './audit-rule.ts';
 import type { Caller, RequestContext } from './callers.ts';
+import { entryRules } from './entry-audit.ts';
+import { peopleRules } from './people-audit.ts';
 
 type Inputs = InferContractRouterInputs<typeof api>;
 type Outputs = InferContractRouterOutputs<typeof api>;
@@ -14,8 +17,6 @@ type Outputs = InferContractRouterOutputs<typeof api>;
 const SAME_VIEW_MS = 10 * 60_000;
 const MAX_VIEWS = 10_000;
 const NAME_KEPT_MS = 60_000;
-
-type Line = Omit<AuditEvent, 'actor' | 'address'> & { readonly actor?: AuditEvent['actor'] };
 
 interface Call {
   readonly path: readonly string[];
@@ -29,17 +30,6 @@ interface Call {
 export interface AuditTrail {
   /** Runs the procedure, and then writes down what it did. */
   follow<T extends { readonly output: unknown }>(call: Call, work: () => Promise<T>): Promise<T>;
-}
-
-/** What a procedure leaves in the log; `before` looks at what will be gone afterwards. */
-interface Rule {
-  readonly before?: (input: unknown) => Promise<unknown>;
-  readonly lines: (call: {
-    readonly input: unknown;
-    readonly output: unknown;
-    readonly before: unknown;
-    readonly caller: Caller;
-  }) => readonly Line[] | Promise<readonly Line[]>;
 }
 
 /**
@@ -81,7 +71,8 @@ export function createAuditTrail(deps: {
   const learner = (id: WorkshopId, odehash: string, name: string) =>
     ({ kind: 'learner', id: audit.pseudonym(id, odehash), name }) as const;
 
-  const rules = rulesOf({ db, learner });
+  const tools: RuleTools = { db, learner };
+  const rules = { ...rulesOf(tools), ...entryRules(tools), ...peopleRules(db) };
 
   /** Whether this is the first look in a while. */
   const isNewView = (key: string): boolean => {
@@ -170,17 +161,7 @@ export function createAuditTrail(deps: {
   };
 }
 
-function rulesOf({
-  db,
-  learner,
-}: {
-  readonly db: Database['db'];
-  readonly learner: (
-    id: WorkshopId,
-    odehash: string,
-    name: string,
-  ) => { readonly kind: 'learner'; readonly id: string; readonly name: string };
-}): Readonly<Record<string, Rule>> {
+function rulesOf({ db, learner }: RuleTools): Readonly<Record<string, Rule>> {
   const workshop = (details: { readonly id: WorkshopId; readonly name: string }) => ({
     workshopId: details.id,
     target: { kind: 'workshop', id: details.id, name: details.name } as const,

@@ -49,7 +49,7 @@ export function mountSignInAudit(
     const actor = await personWith(givenCookie(reply.getHeader('set-cookie'))).catch(() => undefined);
     if (actor) {
       await audit.record({ actor, action: 'person.signed_in', address, details: { way } });
-    } else if (reply.statusCode === 401 || reply.statusCode === 429 || isUsedLink(reply)) {
+    } else if (isRefusal(way, reply)) {
       await audit.record({
         actor: { kind: 'anyone', name: typed },
         action: 'person.signed_in',
@@ -67,8 +67,15 @@ function wayOf({ routeOptions }: FastifyRequest): string {
   return url.startsWith(AUTH_PATH) ? url.slice(AUTH_PATH.length) : '';
 }
 
-function isUsedLink(reply: { statusCode: number; getHeader(name: string): unknown }): boolean {
-  return reply.statusCode === 303 && /[?&]error=/.test(String(reply.getHeader('location') ?? ''));
+/** Wrong passwords, too many tries, links that are good no longer, and whom the identity provider turned away. */
+function isRefusal(
+  way: string,
+  reply: { readonly statusCode: number; getHeader(name: string): unknown },
+): boolean {
+  const { statusCode: status } = reply;
+  if (way === 'link/open') return status === 403 || status === 404 || status === 429;
+  if (status === 401 || status === 429 || (status === 403 && way === 'sign-in/email')) return true;
+  return status === 303 && /[?&]error=/.test(String(reply.getHeader('location') ?? ''));
 }
 
 function givenCookie(header: unknown): string | undefined {

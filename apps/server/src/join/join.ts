@@ -27,6 +27,7 @@ export interface Join {
    * `on_waiting_list` or `removed`.
    */
   join(input: JoinBody): Promise<Claim>;
+  /** Throws `unknown_code`, and `removed` for the access code of a learner who was removed. */
   info(code: string): Promise<JoinInfo>;
   /** Whether it shows more than a join code: a known access code, or a return code of the workshop. */
   proves(input: Pick<JoinBody, 'code' | 'odehash'>): Promise<boolean>;
@@ -117,6 +118,9 @@ export function createJoin(deps: {
       const { free, pending, total } = countSeats(state);
       const running = state?.workshop.wanted === 'running';
       const registration = door.kind === 'registration' ? door.registration : undefined;
+      if (registration && (await isRemoved(database, registration))) {
+        throw removedByInstructor(door.workshop.name);
+      }
       // A learner who has a seat comes in whatever the others have.
       const seated = state?.sessions.some(({ odehash }) => odehash === registration?.odehash) === true;
       return {
@@ -176,6 +180,10 @@ export function createJoin(deps: {
       };
     },
   };
+}
+
+async function isRemoved({ db }: Database, { workshopId, odehash }: RegistrationRow): Promise<boolean> {
+  return (await removedAmong(db, workshopId, [odehash])).size > 0;
 }
 
 /** `pending`: seats that nobody holds and that will be usable without anybody's help. */

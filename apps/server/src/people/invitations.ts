@@ -26,8 +26,8 @@ export interface Invitations {
   byEmail(
     email: string,
   ): Promise<{ readonly id: string; readonly email: string; readonly role: Role } | undefined>;
-  /** The address has an account now. */
-  accepted(email: string): Promise<void>;
+  /** The address has an account now; without one, all addresses that have. */
+  accepted(email?: string): Promise<void>;
 }
 
 export function createInvitations(deps: {
@@ -36,6 +36,8 @@ export function createInvitations(deps: {
   readonly publicUrl: string;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
+  /** Somebody has the account that they were invited to have. */
+  readonly onAccepted?: ((invited: { readonly email: string; readonly role: Role }) => void) | undefined;
 }): Invitations {
   const { mailer, publicUrl, now } = deps;
   const { db } = deps.database;
@@ -137,7 +139,17 @@ export function createInvitations(deps: {
         .executeTakeFirst(),
 
     async accepted(email) {
-      await db.deleteFrom('invitations').where('email', '=', email.toLowerCase()).execute();
+      const accepted = await db
+        .deleteFrom('invitations')
+        .where('email', 'in', (select) =>
+          select
+            .selectFrom('users')
+            .select('email')
+            .$if(email !== undefined, (users) => users.where('email', '=', String(email).toLowerCase())),
+        )
+        .returning(['email', 'role'])
+        .execute();
+      for (const invited of accepted) deps.onAccepted?.(invited);
     },
   };
 }

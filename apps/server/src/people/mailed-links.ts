@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Database } from '../store/database.ts';
 import type { Auth } from './auth.ts';
 
-const IDENTIFIER = 'mailed-link:';
+/** What their rows in `authVerifications` begin with. */
+export const MAILED_LINK = 'mailed-link:';
 const MINUTE_MS = 60_000;
 /** The page of the web app that uses a link. The token stands behind `#`, which no server or proxy is sent. */
 const LINK_PAGE = '/enter';
@@ -36,6 +37,16 @@ export interface MailedLinks {
   forget(userId: string): Promise<void>;
 }
 
+/** What a link with this hash is for, while it is kept; for those who write down what was done. */
+export async function purposeOf(db: Database['db'], hash: string): Promise<LinkSubject | undefined> {
+  const row = await db
+    .selectFrom('authVerifications')
+    .select('value')
+    .where('identifier', '=', MAILED_LINK + hash)
+    .executeTakeFirst();
+  return row && subject.parse(JSON.parse(row.value));
+}
+
 export function createMailedLinks(deps: {
   readonly database: Database;
   readonly auth: Auth;
@@ -51,7 +62,7 @@ export function createMailedLinks(deps: {
       await db.deleteFrom('authVerifications').where('expiresAt', '<', new Date(now())).execute();
       const token = newToken();
       await (await internalAdapter()).createVerificationValue({
-        identifier: IDENTIFIER + hashOf(token),
+        identifier: MAILED_LINK + hashOf(token),
         value: JSON.stringify(what),
         expiresAt: new Date(now() + LINK_MINUTES[what.purpose] * MINUTE_MS),
       });
@@ -59,13 +70,13 @@ export function createMailedLinks(deps: {
     },
 
     async look(token) {
-      const found = await (await internalAdapter()).findVerificationValue(IDENTIFIER + hashOf(token));
+      const found = await (await internalAdapter()).findVerificationValue(MAILED_LINK + hashOf(token));
       if (!found || found.expiresAt.getTime() < now()) return undefined;
       return subject.parse(JSON.parse(found.value));
     },
 
     async redeem(token) {
-      const found = await (await internalAdapter()).consumeVerificationValue(IDENTIFIER + hashOf(token));
+      const found = await (await internalAdapter()).consumeVerificationValue(MAILED_LINK + hashOf(token));
       if (!found || found.expiresAt.getTime() < now()) return undefined;
       return subject.parse(JSON.parse(found.value));
     },
@@ -73,7 +84,7 @@ export function createMailedLinks(deps: {
     async forget(userId) {
       await db
         .deleteFrom('authVerifications')
-        .where('identifier', 'like', `${IDENTIFIER}%`)
+        .where('identifier', 'like', `${MAILED_LINK}%`)
         .where('value', 'like', `%"userId":${JSON.stringify(userId)}%`)
         .execute();
     },

@@ -83,6 +83,7 @@ export function createPeople(deps: {
   readonly signUp?: SignUp;
   /** The name of the identity provider, where there is one. */
   readonly provider?: string | undefined;
+  readonly onInvitationAccepted?: Parameters<typeof createInvitations>[0]['onAccepted'];
 }): People {
   const { database, now, publicUrl, mailer = noMailer, signUp = { kind: 'closed' } } = deps;
   const { db } = database;
@@ -96,7 +97,7 @@ export function createPeople(deps: {
   const tokens = createApiTokens(deps);
   const passwords = createPasswords(auth);
   const sessions = createSessions(deps);
-  const invitations = createInvitations({ ...deps, mailer });
+  const invitations = createInvitations({ ...deps, mailer, onAccepted: deps.onInvitationAccepted });
   const mailedLinks = createMailedLinks({ ...deps, auth });
   const guesses = createPasswordGuesses({
     secret: deps.secret,

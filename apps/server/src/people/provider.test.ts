@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import type { AuditEntry } from '@clarateach/contract/audit';
 import { openDatabase } from '../store/database.ts';
+import { eventually } from '../testing/control-plane.ts';
 import { freePort } from '../testing/free-port.ts';
 import { type IssuerPerson, OIDC_CLIENT, type TestIssuer, testIssuer } from '../testing/oidc-issuer.ts';
 import { type TestClient, type TestServer, testServer } from '../testing/server.ts';
@@ -67,6 +69,19 @@ describe('signing in with an OpenID Connect issuer', () => {
     assert.ok(asked?.get('code_challenge') && asked.get('state') && asked.get('nonce'));
     const { invitations } = await admin.json<{ invitations: unknown[] }>(200, 'GET', '/api/admin/people');
     assert.deepEqual(invitations, []);
+    const lines = await eventually(async () => {
+      const path = '/api/admin/audit?limit=200';
+      const { entries } = await admin.json<{ entries: AuditEntry[] }>(200, 'GET', path);
+      const found = entries.filter(
+        ({ action, details }) => action === 'invitation.accepted' || details.way === 'callback/oidc',
+      );
+      return found.length >= 3 ? found : undefined;
+    });
+    assert.deepEqual(lines.map(({ action, outcome, actor }) => `${action} ${outcome} ${actor.name}`).sort(), [
+      'invitation.accepted done ada@example.org',
+      'person.signed_in done ada@example.org',
+      'person.signed_in refused ',
+    ]);
   });
 
   it('keeps none of the tokens of the issuer', async () => {

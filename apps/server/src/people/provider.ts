@@ -49,7 +49,7 @@ export function createProvider(
     readonly onError: (error: unknown) => void;
   },
 ): Provider {
-  const { settings, publicUrl, database } = deps;
+  const { settings, publicUrl } = deps;
   let opened: ReturnType<typeof open> | undefined;
 
   const connected = async () => {
@@ -111,20 +111,12 @@ export function createProvider(
         error === null &&
         response.status < 400
       ) {
-        await forgetInvitations();
+        await deps.invitations.accepted();
         return { location: location.pathname + location.search, cookies };
       }
       return { ...refused(refusalOf(error)), cookies };
     },
   };
-
-  /** Whoever has an account now is no longer invited. */
-  async function forgetInvitations(): Promise<void> {
-    await database.db
-      .deleteFrom('invitations')
-      .where('email', 'in', (select) => select.selectFrom('users').select('email'))
-      .execute();
-  }
 }
 
 function providerAuth(deps: Parameters<typeof createProvider>[0]) {

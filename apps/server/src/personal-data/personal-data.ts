@@ -3,9 +3,12 @@ import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import type { Revocation } from '@clarateach/gateway/revocation-list';
 import type { Audit, AuditEvent } from '../audit/audit.ts';
+import type { RegistrationRow } from '../entry/store.ts';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
-import { type DataPerson, type Erasure, SOURCES } from './sources.ts';
+import type { WorkshopRow } from '../workshops/store.ts';
+import type { DataPerson, Erasure } from './source.ts';
+import { SOURCES } from './sources.ts';
 
 /** Who asks, for the audit log. */
 export interface Asking {
@@ -29,6 +32,8 @@ export function createPersonalData(deps: {
   readonly audit: Audit;
   readonly changes: Changes;
   readonly onRevoked: (revocation: Revocation) => void;
+  /** To be told that they have a place. */
+  readonly onMovedUp: (workshop: WorkshopRow, registrations: readonly RegistrationRow[]) => void;
   readonly now: () => number;
 }): PersonalData {
   const { database, audit, now } = deps;
@@ -40,11 +45,9 @@ export function createPersonalData(deps: {
       `Nothing is kept of ${what}. Check the spelling; what is older was deleted.`,
     );
 
-  const learnersBy = async (
-    subject: Exclude<DataSubject, { kind: 'account' }>,
-  ): Promise<Extract<DataPerson, { kind: 'learner' }>> => {
+  const learnersBy = async (subject: Exclude<DataSubject, { kind: 'account' }>): Promise<DataPerson> => {
     const known = new Map<string, { workshopId: WorkshopId; odehash: Odehash }>();
-    for (const table of ['sessions', 'removals'] as const) {
+    for (const table of ['sessions', 'removals', 'registrations'] as const) {
       const rows = await db
         .selectFrom(table)
         .select(['workshopId', 'odehash'])
@@ -80,18 +83,25 @@ export function createPersonalData(deps: {
         .execute();
       for (const { actorId } of rows) if (actorId !== null) pseudonyms.add(actorId);
     }
-    return { kind: 'learner', learners: [...known.values()], pseudonyms: [...pseudonyms] };
+    return { learners: [...known.values()], pseudonyms: [...pseudonyms] };
   };
 
   const find = async (subject: DataSubject): Promise<DataPerson> => {
     if (subject.kind !== 'account') return learnersBy(subject);
-    const user = await db
-      .selectFrom('users')
-      .select(['id', 'email'])
-      .where('email', '=', subject.email.toLowerCase())
-      .executeTakeFirst();
-    if (!user) throw nobody(subject.email);
-    return { kind: 'account', userId: user.id, email: user.email };
+    const email = subject.email.toLowerCase();
+    const user = await db.selectFrom('users').select('id').where('email', '=', email).executeTakeFirst();
+    // Somebody may have registered as a learner, or be invited, with or without an account.
+    const learners = await db
+      .selectFrom('registrations')
+      .select(['workshopId', 'odehash'])
+      .where('email', '=', email)
+      .execute();
+    return {
+      learners,
+      pseudonyms: learners.map(({ workshopId, odehash }) => audit.pseudonym(workshopId, odehash)),
+      email,
+      ...(user ? { userId: user.id } : {}),
+    };
   };
 
   const labelOf = (subject: DataSubject): string => {
@@ -120,10 +130,14 @@ export function createPersonalData(deps: {
   };
 
   /** By id: when they are deleted, the line is found by that. */
-  const targetsOf = (person: DataPerson): NonNullable<AuditEvent['target']>[] =>
-    person.kind === 'account'
-      ? [{ kind: 'person', id: person.userId }]
-      : person.pseudonyms.map((id) => ({ kind: 'learner', id }));
+  const targetsOf = ({ userId, email, pseudonyms }: DataPerson): NonNullable<AuditEvent['target']>[] => [
+    ...(userId === undefined ? [] : [{ kind: 'person', id: userId } as const]),
+    ...pseudonyms.map((id) => ({ kind: 'learner', id }) as const),
+    // By the address, where there is nothing else.
+    ...(userId === undefined && pseudonyms.length === 0 && email !== undefined
+      ? [{ kind: 'person', name: email } as const]
+      : []),
+  ];
 
   const readAll = async (person: DataPerson): Promise<PersonalDataExport['data']> => {
     const data: PersonalDataExport['data'] = {};
@@ -149,20 +163,21 @@ export function createPersonalData(deps: {
 
     async delete(subject, by) {
       const person = await find(subject);
-      if (person.kind === 'account' && person.userId === by.userId) {
+      if (person.userId === by.userId) {
         throw new PublicError(
           'conflict',
           'This is your own account. Another admin can delete it, so that somebody is left who may sign in.',
         );
       }
       if (Object.keys(await readAll(person)).length === 0) throw nobody(labelOf(subject));
-      const { deleted, revoked, changed } = await database.transaction(async (trx) => {
+      const { deleted, revoked, changed, movedUp } = await database.transaction(async (trx) => {
         const erasure: Erasure = {
           database,
           now: now(),
           byUserId: by.userId,
           revoked: [],
           changed: new Set(),
+          movedUp: [],
         };
         const counts: Record<string, number> = {};
         for (const source of SOURCES) {
@@ -173,9 +188,10 @@ export function createPersonalData(deps: {
       });
       for (const revocation of revoked) deps.onRevoked(revocation);
       for (const id of changed) deps.changes.notify(id);
+      for (const { workshop, registrations } of movedUp) deps.onMovedUp(workshop, registrations);
       // Whose data it was is what must not be kept.
       await write('data.deleted', by, [
-        { target: { kind: person.kind === 'account' ? 'person' : 'learner' }, details: deleted },
+        { target: { kind: subject.kind === 'account' ? 'person' : 'learner' }, details: deleted },
       ]);
       return { deleted };
     },

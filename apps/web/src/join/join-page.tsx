@@ -103,7 +103,7 @@ function useJoinInfo(code: string): Asked & { askAgain: () => void } {
         if (leave.signal.aborted) return;
         const known = error instanceof ApiError ? error : new ApiError('unknown', messageOf(error));
         setAsked(({ info }) => ({
-          ...(info && known.code !== 'unknown_code' ? { info } : {}),
+          ...(info && known.code !== 'unknown_code' && known.code !== 'removed' ? { info } : {}),
           error: known,
         }));
         if (known.code === 'unknown_code' || known.code === 'invalid_input') return;
