@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { type ApiShape, type ApiShapes, SHAPES_FILE } from './firecracker-api-document.ts';
+import { type ApiShape, type ApiShapes, SHAPES_FILE } from './testing-firecracker-api.ts';
 
 /**
  * A stand-in for Firecracker's API, for tests: takes each request only in the shape that Firecracker's

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 
 /**
  * The shapes of Firecracker's API, read from its own OpenAPI description: names, types, ranges. To take
- * them from another release: `node firecracker-api-document.ts <firecracker.yaml>`.
+ * them from another release: `node testing-firecracker-api.ts <firecracker.yaml>`.
  */
 export interface ApiShapes {
   readonly version: string;
