@@ -135,7 +135,7 @@ export function createAuditTrail(deps: {
     async follow<T extends { readonly output: unknown }>(call: Call, work: () => Promise<T>): Promise<T> {
       const name = call.path.join('.');
       // The input is not checked yet: what cannot be looked up is refused by the procedure.
-      const before = await rules[name]?.before?.(call.input).catch(() => undefined);
+      const before = await lookBefore(rules[name], call.input);
       let result: T;
       try {
         result = await work();
@@ -295,6 +295,15 @@ function rulesOf({ db, learner }: RuleTools): Readonly<Record<string, Rule>> {
     'admin.exportData': { lines: () => [] },
     'admin.deleteData': { lines: () => [] },
   };
+}
+
+/** Undefined where there is nothing to look at, or the input makes no sense. */
+async function lookBefore(rule: Rule | undefined, input: unknown): Promise<unknown> {
+  try {
+    return await rule?.before?.(input);
+  } catch {
+    return undefined;
+  }
 }
 
 function viaOf(caller: Caller): Readonly<Record<string, string>> {
