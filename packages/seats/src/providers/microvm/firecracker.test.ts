@@ -8,8 +8,8 @@ import { ProviderError } from '../../provider.ts';
 import { until } from '../local/processes.ts';
 import { firecracker, firecrackerRequests } from './firecracker.ts';
 import { askFirecracker } from './firecracker-api.ts';
-import { SHAPES_FILE, shapesOf } from './testing-firecracker-api.ts';
 import { type FirecrackerStandIn, firecrackerStandIn } from './firecracker-stand-in.ts';
+import { SHAPES_FILE, shapesOf } from './testing-firecracker-api.ts';
 import type { VmConfig } from './vmm.ts';
 
 const { signal } = new AbortController();
