@@ -44,6 +44,9 @@ export function askSeat(
   });
 }
 
+/** After so long a line is typed again, and after twice as long again. */
+const RETYPE_MS = 2_000;
+
 /**
  * Runs a command in the learner's terminal and returns what it printed, one line. The command is
  * typed again until it answers: a shell that is just starting drops what it does not expect.
@@ -62,6 +65,11 @@ export function inTerminal(endpoint: DirectEndpoint, command: string, timeoutMs:
     // The typed line shows the mark in two halves, so only the answer has it whole.
     const line = `printf '%s%s<%s>\\n' ${mark.slice(0, 4)} ${mark.slice(4)} "$(${command})"\r`;
     const type = () => socket.send(Buffer.from(line));
+    // A line that came before the shell is lost; a shell that is only slow would answer each one later.
+    const typeAgain = (afterMs: number) => {
+      type();
+      typing = setTimeout(typeAgain, 2 * afterMs, 2 * afterMs);
+    };
     deadline = setTimeout(
       () => reject(new Error(`No answer in the terminal; it shows ${output.slice(-500)}`)),
       timeoutMs,
@@ -76,7 +84,7 @@ export function inTerminal(endpoint: DirectEndpoint, command: string, timeoutMs:
         const message = JSON.parse(String(data)) as ServerMessage;
         if (message.type !== 'ready') return reject(new Error(`The terminal says ${String(data)}`));
         type();
-        typing = setInterval(type, 2_000);
+        typing = setTimeout(typeAgain, RETYPE_MS, RETYPE_MS);
         return;
       }
       const bytes = data as Buffer;
@@ -86,7 +94,7 @@ export function inTerminal(endpoint: DirectEndpoint, command: string, timeoutMs:
       if (answer) resolve(answer[1] ?? '');
     });
   }).finally(() => {
-    clearInterval(typing);
+    clearTimeout(typing);
     clearTimeout(deadline);
     socket.removeAllListeners('close');
     socket.terminate();
