@@ -31,7 +31,7 @@ test('Firecracker’s own program takes the requests and brings a guest up, jail
   const directory = await mkdtemp(join(tmpdir(), 'clarateach-fc-'));
   const { jailer } = found;
   const jail = jailer === undefined ? undefined : { jailer, socketDirectory: join(directory, 'sockets') };
-  const vmm = firecracker(found.program, jail);
+  const vmm = await firecracker(found.program, jail);
   const vm = join(directory, 'vm');
   try {
     await mkdir(join(vm, 'vm'), { recursive: true });
