@@ -123,7 +123,7 @@ export async function saveGuest(
   } catch (error) {
     await end();
     for (const file of [written.memory, written.state, into.memory, into.state]) {
-      await rm(file, { force: true });
+      await rm(file, { recursive: true, force: true });
     }
     throw error;
   }

@@ -204,7 +204,8 @@ export class SavedGuests {
     await lchown(work, uid, uid);
     await runProgram('ip', ['tuntap', 'add', 'dev', network.tap, 'mode', 'tap', 'user', `${uid}`]);
     const config: VmConfig = {
-      name: 'clarateach-blank-guest',
+      // A jail's name: no other VM of this machine has it.
+      name: `clarateach-blank-${network.tap}`,
       directory,
       kernel: shape.images.kernel,
       initrd: shape.images.initrd,
