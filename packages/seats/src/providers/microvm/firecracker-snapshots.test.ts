@@ -9,6 +9,7 @@ import { firecracker } from './firecracker.ts';
 import type { Jail } from './jail.ts';
 import { runProgram } from './run-program.ts';
 import { guestDisks, SavedGuests } from './saved-guests.ts';
+import { killVm } from './vm-process.ts';
 import type { SavedGuest, VmBeginning, VmConfig, Vmm, VmSnapshots } from './vmm.ts';
 
 const { signal } = new AbortController();
@@ -38,7 +39,11 @@ before(async () => {
   };
   for (const name of ['vmlinux', 'initrd.cpio', 'rootfs.ext4']) await writeFile(join(directory, name), name);
 });
-after(() => rm(directory, { recursive: true, force: true }));
+after(async () => {
+  // A test that has failed may have left its VMs.
+  for (const vm of vms) await killVm(vm);
+  await rm(directory, { recursive: true, force: true });
+});
 
 async function standIn(name: string, file: string, first = ''): Promise<string> {
   const path = join(directory, name);
@@ -49,6 +54,7 @@ async function standIn(name: string, file: string, first = ''): Promise<string> 
 }
 
 let number = 0;
+const vms: string[] = [];
 /** A VM of its own directory; the learner's disk of a copy lies elsewhere, as a seat's does. */
 async function configured(
   begin: VmBeginning,
@@ -56,6 +62,7 @@ async function configured(
 ): Promise<VmConfig> {
   const name = `clarateach-test-${number++}`;
   const vm = join(directory, name);
+  vms.push(vm);
   const work = join(vm, 'vm');
   await mkdir(work, { recursive: true });
   const workspace = begin.kind === 'copy' ? join(vm, 'workspace.ext4') : 'workspace.ext4';
@@ -168,7 +175,6 @@ for (const jailed of [false, true]) {
             body: {
               snapshot_path: file(10, 'state'),
               mem_backend: { backend_type: 'File', backend_path: file(9, 'memory') },
-              track_dirty_pages: false,
               network_overrides: [{ iface_id: 'eth0', host_dev_name: copy.network?.tap }],
               resume_vm: true,
             },

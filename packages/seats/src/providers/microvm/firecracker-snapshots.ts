@@ -48,7 +48,10 @@ export async function firecrackerDependsOn(version: string | undefined, jailed: 
   return `Firecracker ${version} ${jailed ? 'jailed' : 'by descriptor'} ${release()} ${await processorIdentity()}`;
 }
 
-/** The one request that makes a copy: Firecracker takes nothing before it, and knows all else from the guest. */
+/**
+ * The one request that makes a copy: Firecracker takes nothing before it, and knows all else from the
+ * guest. Dirty pages are not tracked unless it is asked for, by names that releases have changed.
+ */
 export function copyRequest({ network }: VmConfig, { memory, state }: SavedGuest): FirecrackerRequest {
   return {
     method: 'PUT',
@@ -57,7 +60,6 @@ export function copyRequest({ network }: VmConfig, { memory, state }: SavedGuest
       snapshot_path: state,
       // Mapped privately: pages that nobody has written to are those of the file, once for all copies.
       mem_backend: { backend_type: 'File', backend_path: memory },
-      track_dirty_pages: false,
       ...(network === undefined
         ? {}
         : { network_overrides: [{ iface_id: NETWORK_DEVICE, host_dev_name: network.tap }] }),
