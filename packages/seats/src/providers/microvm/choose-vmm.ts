@@ -41,7 +41,7 @@ export async function chooseVmm(options: {
   const kvm = await whyNoKvm();
   if (kvm === undefined) {
     for (const candidate of [
-      ...(found ? [firecracker(found.program, jailOf(found.jailer, socketDirectory))] : []),
+      ...(found ? [await firecracker(found.program, jailOf(found.jailer, socketDirectory))] : []),
       ...(hasQemu ? [await qemu('kvm')] : []),
     ]) {
       if (!(await guestRuns(candidate, { ...options, images }))) continue;

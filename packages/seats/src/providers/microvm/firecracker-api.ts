@@ -13,6 +13,12 @@ export interface FirecrackerRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+export interface AskOptions {
+  /** How long Firecracker may take to answer. */
+  readonly withinMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Sends one request to the Firecracker on a Unix socket. Throws a {@link ProviderError} with
  * Firecracker's own words: `rejected` for a request that it refuses, else `unreachable`.
@@ -20,7 +26,10 @@ export interface FirecrackerRequest {
 export async function askFirecracker(
   socket: string,
   { method, path, body }: FirecrackerRequest,
+  { withinMs = ANSWER_MS, signal }: AskOptions = {},
 ): Promise<void> {
+  signal?.throwIfAborted();
+  const late = AbortSignal.timeout(withinMs);
   const content = JSON.stringify(body);
   // By way of an open directory: the path of a socket holds 107 bytes, and a data directory may be deeper.
   const handle = await open(dirname(socket));
@@ -36,7 +45,7 @@ export async function askFirecracker(
           'content-length': Buffer.byteLength(content),
         },
         agent: false,
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: signal ? AbortSignal.any([signal, late]) : late,
       });
       asked.on('error', reject);
       asked.on('response', (response) => {
@@ -54,6 +63,7 @@ export async function askFirecracker(
     );
   } catch (error) {
     if (error instanceof ProviderError) throw error;
+    signal?.throwIfAborted();
     throw new ProviderError('unreachable', `Firecracker does not answer (${(error as Error).message}).`, {
       cause: error,
     });

@@ -92,7 +92,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
 
   test('sees its own files alone, writes only to its own disks, and has limits', async () => {
     const config = await configured('seat-01');
-    const vmm = firecracker(program, jail);
+    const vmm = await firecracker(program, jail);
     await vmm.start(config, signal);
     assert.deepEqual(await vmm.state(config.directory), { state: 'running' });
     assert.ok(await until(() => vmm.hasBegun(config.directory), { withinMs: 5_000 }));
@@ -120,7 +120,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
     const groups = await readFile(join(config.directory, 'cgroups'), 'utf8').catch(() => '');
 
     assert.ok(
-      await firecracker(program, jail).leave(config.directory, 10_000),
+      await (await firecracker(program, jail)).leave(config.directory, 10_000),
       'found again by its directory',
     );
     await vmm.kill(config.directory);
@@ -131,7 +131,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
   });
 
   test('is not left half-made when the jailer or Firecracker refuses', async () => {
-    const vmm = firecracker(program, jail);
+    const vmm = await firecracker(program, jail);
     for (const [changes, message] of [
       [{ name: 'no_such_name' }, /could not be started/],
       [{ network: { tap: 7 as unknown as string, mac: '' } }, /invalid type for `host_dev_name`/],
@@ -147,8 +147,9 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
     const socketDirectory = join(directory, 'squatted');
     await mkdir(socketDirectory);
     await lchown(socketDirectory, 65_534, 65_534);
+    const vmm = await firecracker(program, { ...jail, socketDirectory });
     await assert.rejects(
-      firecracker(program, { ...jail, socketDirectory }).start(await configured('squatted-1'), signal),
+      vmm.start(await configured('squatted-1'), signal),
       (error) =>
         error instanceof ProviderError &&
         error.kind === 'rejected' &&

@@ -18,8 +18,17 @@ export interface FirecrackerStandIn {
 }
 
 export interface StandInGuest {
-  onStart(): void;
+  onStart(bootArgs: string): void;
   onCtrlAltDel(): void;
+  onRequest?(request: FirecrackerStandIn['requests'][number]): void;
+  /** A copy of a saved guest goes on. */
+  onResume?(): void;
+  /** After a snapshot that could not be loaded Firecracker answers, and ends. */
+  onBroken?(): void;
+  /** Writes a file of a snapshot; returns what the system says against it. A stand-in without files writes none. */
+  write?(path: string, content: string): string | undefined;
+  /** What a file of a snapshot holds; undefined when it cannot be read. */
+  read?(path: string): string | undefined;
   /** Whether a file that a request names can be opened; a stand-in without files takes any. */
   hasFile?(path: string, access: 'read' | 'write'): boolean;
 }
@@ -45,12 +54,14 @@ const RUNTIME = [
   'PATCH /balloon/hinting/stop',
   'PATCH /hotplug/memory',
 ];
+const NO_FILE = 'No such file or directory (os error 2)';
 const ALWAYS = ['PUT /mmds', 'PATCH /mmds', 'PUT /actions'];
 
 export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
   const requests: { method: string; path: string; body: Body }[] = [];
-  const machine = { state: 'Not started' as State, kernel: false, configured: false };
+  const machine = { state: 'Not started' as State, kernel: false, configured: false, bootArgs: '' };
   const drives = new Map<string, Body>();
+  const networks = new Map<string, Body>();
 
   /** What is wrong with the request; undefined when it has been carried out. */
   function refusal(method: string, path: string, body: Body | undefined): string | undefined {
@@ -84,16 +95,14 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
         return undefined;
       case 'PUT /snapshot/create':
         return machine.state === 'Paused'
-          ? undefined
+          ? save(String(body.snapshot_path), String(body.mem_file_path))
           : 'Cannot create a snapshot of a running microVM. Pause the microVM before.';
       case 'PUT /snapshot/load':
         if (machine.configured)
           return 'Loading a microVM snapshot not allowed after configuring boot-specific resources.';
         if (body.mem_backend === undefined && body.mem_file_path === undefined)
           return `${SAID} missing field: either \`mem_backend\` or \`mem_file_path\` is required`;
-        machine.state = body.resume_vm === true ? 'Running' : 'Paused';
-        if (machine.state === 'Running') guest.onStart();
-        return undefined;
+        return load(body);
       case 'PUT /machine-config': {
         const cpus = Number(body.vcpu_count);
         if (cpus > 1 && cpus % 2 === 1 && body.smt === true)
@@ -106,6 +115,7 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
             return `Boot source error: The kernel file cannot be opened: No such file or directory (os error 2)`;
         }
         machine.kernel = true;
+        machine.bootArgs = String(body.boot_args ?? '');
         break;
       case 'PUT /drives/{drive_id}': {
         if ((body.path_on_host === undefined) === (body.socket === undefined))
@@ -121,6 +131,9 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
         drives.set(String(id), body);
         break;
       }
+      case 'PUT /network-interfaces/{iface_id}':
+        networks.set(String(id), body);
+        break;
     }
     machine.configured = true;
     return undefined;
@@ -128,12 +141,59 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
 
   const opens = (path: unknown, access: 'read' | 'write') => guest.hasFile?.(String(path), access) ?? true;
 
+  /** A snapshot holds what the VM was told of its devices; the devices' own files are no part of it. */
+  function save(state: string, memory: string): string | undefined {
+    const devices = JSON.stringify({ drives: [...drives.values()], networks: [...networks.values()] });
+    for (const [path, content, what] of [
+      [state, devices, 'the snapshot backing file'],
+      [memory, 'memory', 'the memory backing file'],
+    ] as const) {
+      const fault = guest.write?.(path, content);
+      if (fault !== undefined) return `Create snapshot error: Cannot perform open on ${what}: ${fault}`;
+    }
+    return undefined;
+  }
+
+  function load(body: Body): string | undefined {
+    const fault = restoreFault(body);
+    if (fault !== undefined) {
+      guest.onBroken?.();
+      return `Load snapshot error: Failed to restore from snapshot: ${fault}`;
+    }
+    machine.configured = true;
+    machine.state = body.resume_vm === true ? 'Running' : 'Paused';
+    if (machine.state === 'Running') guest.onResume?.();
+    return undefined;
+  }
+
+  function restoreFault(body: Body): string | undefined {
+    if (guest.read === undefined) return undefined;
+    const content = guest.read(String(body.snapshot_path));
+    const ofState = 'Failed to get snapshot state from file:';
+    if (content === undefined) return `${ofState} Failed to open snapshot file: ${NO_FILE}`;
+    const saved = JSON.parse(content) as { drives: Body[]; networks: Body[] };
+    for (const override of (body.network_overrides ?? []) as Body[]) {
+      const network = saved.networks.find((each) => each.iface_id === override.iface_id);
+      if (!network) return `${ofState} Unknown Network Device.`;
+      network.host_dev_name = override.host_dev_name;
+    }
+    const memory = (body.mem_backend as Body | undefined)?.backend_path ?? body.mem_file_path;
+    if (!opens(memory, 'read'))
+      return `Failed to load guest memory: Error creating guest memory from file: ${NO_FILE}`;
+    const lost = saved.drives.find(
+      (each) => !opens(each.path_on_host, each.is_read_only === true ? 'read' : 'write'),
+    );
+    return lost
+      ? `Failed to build microVM from snapshot: Failed to restore devices: Error manipulating the backing file: ${NO_FILE} ${lost.path_on_host}`
+      : undefined;
+  }
+
   function act(action: string): string | undefined {
     if (action === 'InstanceStart') {
       if (machine.state !== 'Not started') return AFTER;
       if (!machine.kernel) return 'Cannot start microvm without kernel configuration.';
       machine.state = 'Running';
-      guest.onStart();
+      guest.onStart(machine.bootArgs);
       return undefined;
     }
     if (machine.state === 'Not started') return BEFORE;
@@ -151,6 +211,7 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
         const body = content === '' ? undefined : (JSON.parse(content) as Body);
         fault = refusal(method, path, body);
         requests.push({ method, path, body: body ?? {} });
+        guest.onRequest?.({ method, path, body: body ?? {} });
       } catch {
         fault = 'An error occurred when deserializing the json body of a request.';
       }

@@ -69,11 +69,14 @@ describe('the requests to Firecracker', () => {
     await close();
   });
 
-  it('name disks that lie elsewhere by the files that the process inherits', () => {
+  it('name disks by the files that the process inherits, the same wherever they lie', () => {
     const paths = firecrackerRequests(configIn(directory))
       .filter(({ path }) => path.startsWith('/drives/'))
       .map(({ body }) => body.path_on_host);
-    assert.deepEqual(paths, ['/proc/self/fd/5', 'changes.ext4', '/proc/self/fd/6', 'config']);
+    assert.deepEqual(
+      paths,
+      [5, 6, 7, 8].map((file) => `/proc/self/fd/${file}`),
+    );
   });
 
   it('fail with Firecracker’s own words when it refuses, and are not repeated then', async () => {
@@ -167,8 +170,8 @@ describe('a VM of Firecracker', () => {
   });
 
   it('starts, is found again by its directory, and leaves when it is asked to', async () => {
-    await firecracker(program).start(configIn(vm), signal);
-    const again = firecracker(program);
+    await (await firecracker(program)).start(configIn(vm), signal);
+    const again = await firecracker(program);
     assert.deepEqual(await again.state(vm), { state: 'running' });
     assert.ok(await until(() => again.hasBegun(vm), { withinMs: 5_000 }));
     assert.ok(await again.leave(vm, 10_000));
@@ -177,15 +180,16 @@ describe('a VM of Firecracker', () => {
   });
 
   it('is not left half-made when Firecracker refuses something', async () => {
-    const vmm = firecracker(program);
+    const vmm = await firecracker(program);
     const network = { tap: 7 as unknown as string, mac: '02:00:c0:a8:64:0b' };
     await assert.rejects(vmm.start(configIn(vm, { network }), signal), /invalid type for `host_dev_name`/);
     assert.notDeepEqual(await vmm.state(vm), { state: 'running' });
   });
 
   it('fails with what the program said when it does not start', async () => {
+    const vmm = await firecracker(join(directory, 'no-such-program'));
     await assert.rejects(
-      firecracker(join(directory, 'no-such-program')).start(configIn(vm), signal),
+      vmm.start(configIn(vm), signal),
       (error) => error instanceof ProviderError && /could not be started: .*not found/.test(error.message),
     );
   });

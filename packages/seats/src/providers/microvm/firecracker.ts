@@ -1,7 +1,17 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { until } from '../local/processes.ts';
 import { askFirecracker, type FirecrackerRequest, listens } from './firecracker-api.ts';
+import {
+  firecrackerDependsOn,
+  firecrackerVersion,
+  loadCopy,
+  makeConsoleInput,
+  NETWORK_DEVICE,
+  requireSnapshots,
+  saveGuest,
+  sayOnConsole,
+} from './firecracker-snapshots.ts';
 import {
   type GuestFiles,
   type Jail,
@@ -10,10 +20,12 @@ import {
   jailedSocket,
   makeJail,
   removeSockets,
+  rootOf,
 } from './jail.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
+  hasPrinted,
   killVm,
   launch,
   notStarted,
@@ -40,7 +52,8 @@ const NETWORK_LIMIT = { bandwidth: { size: 64 * MIB, one_time_burst: 256 * MIB, 
  * Firecracker on KVM, one process for each VM, with its own seccomp filters on. With a jail, VMs that
  * are to have a user of their own run in it.
  */
-export function firecracker(program: string = FIRECRACKER, jail?: Jail): Vmm {
+export async function firecracker(program: string = FIRECRACKER, jail?: Jail): Promise<Vmm> {
+  const version = await firecrackerVersion(program);
   const socketOf = async (directory: string) =>
     (await jailedSocket(directory)) ?? join(directory, WORK, SOCKET);
   const kill = async (directory: string) => {
@@ -51,7 +64,8 @@ export function firecracker(program: string = FIRECRACKER, jail?: Jail): Vmm {
     name: 'firecracker',
     acceleration: 'kvm',
     start: async (config, signal) => {
-      const { directory } = config;
+      const { directory, begin } = config;
+      if (begin?.kind === 'to-save') requireSnapshots(version);
       const gid = await stat('/dev/kvm').then(
         ({ gid }) => gid,
         () => undefined,
@@ -61,32 +75,52 @@ export function firecracker(program: string = FIRECRACKER, jail?: Jail): Vmm {
       const limits = { memoryMiB: memoryMiB + 64, cpus: Math.max(1, cpus), tasks: 64 };
       const files = jail && config.uid !== undefined ? jailedFiles(config) : inheritedFiles(config);
       try {
+        const waits = begin !== undefined && begin.kind !== 'boot';
+        const input = waits ? await makeConsoleInput(directory) : undefined;
         if (jail && config.uid !== undefined) {
           const { uid } = config;
           await makeJail(config, { jail, program, uid });
           const command = jailedCommand(config, { jail, program, uid, gid: uid, console: CONSOLE_LOG });
-          await launch({ directory, command, files: [], uid: undefined, limits }, signal);
+          await launch({ directory, command, files: [], input, uid: undefined, limits }, signal);
         } else {
           // The guest's console is Firecracker's own output; the shell leads it into the VM's directory.
           const shell = ['/bin/sh', '-c', `exec "$@" >${CONSOLE_LOG}`, 'clarateach-vm'];
           const command = [...shell, program, '--api-sock', SOCKET, '--id', config.name];
-          const elsewhere = config.disks.filter(isElsewhere).map(({ path }) => path);
-          const open = [config.kernel, config.initrd, ...elsewhere];
-          await launch({ directory, command, files: open, uid: config.uid, gid, limits }, signal);
+          const open = filesToInherit(config);
+          await launch({ directory, command, files: open, input, uid: config.uid, gid, limits }, signal);
         }
         const socket = await socketOf(directory);
         const decided = async () => (await listens(socket)) || (await vmState(directory)).state !== 'running';
         await until(decided, { withinMs: SOCKET_DEADLINE_MS, signal });
         if (!(await listens(socket))) throw await notStarted(config);
+        if (begin?.kind === 'copy') {
+          await loadCopy(socket, config, { files, signal });
+          return;
+        }
         for (const request of firecrackerRequests(config, files)) {
-          signal.throwIfAborted();
-          await askFirecracker(socket, request);
+          await askFirecracker(socket, request, { signal });
         }
       } catch (error) {
         // A VMM that was not told everything is no VM.
         await kill(directory);
         throw error;
       }
+    },
+    snapshots: {
+      dependsOn: await firecrackerDependsOn(version, jail !== undefined),
+      // It opens what it maps for reading only, and its user may not write to it.
+      memory: 'file',
+      save: async (config, into, signal) => {
+        const { directory } = config;
+        const jailed = jail !== undefined && config.uid !== undefined;
+        const place = jailed
+          ? { outside: rootOf(config, program), inside: '/' }
+          : { outside: join(directory, WORK), inside: '.' };
+        await saveGuest(await socketOf(directory), into, { place, end: () => kill(directory), signal });
+      },
+      // To its end: copies of a guest that was saved amid a line could print no other.
+      waits: (directory) => hasPrinted(directory, 'clarateach: waits\r\n'),
+      wake: (directory) => sayOnConsole(directory, 'go\n'),
     },
     state: vmState,
     hasBegun,
@@ -101,15 +135,21 @@ export function firecracker(program: string = FIRECRACKER, jail?: Jail): Vmm {
   };
 }
 
-const isElsewhere = ({ path }: { path: string }) => path.startsWith('/');
+/** Without a jail, the VM's files are inherited open, from 3 on. */
+function filesToInherit({ directory, kernel, initrd, disks, begin }: VmConfig): string[] {
+  const saved = begin?.kind === 'copy' ? [begin.of.memory, begin.of.state] : [];
+  return [kernel, initrd, ...disks.map(({ path }) => resolve(directory, WORK, path)), ...saved];
+}
 
-/** Without a jail, files that lie elsewhere are inherited open, from 3 on. */
-function inheritedFiles({ disks }: VmConfig): GuestFiles {
-  let fd = 5;
+/** The disks' names are the same wherever they lie, as copies of a guest need them to be. */
+function inheritedFiles({ disks, begin }: VmConfig): GuestFiles {
+  const file = (index: number) => `/proc/self/fd/${3 + index}`;
+  const afterDisks = 2 + disks.length;
   return {
-    kernel: '/proc/self/fd/3',
-    initrd: '/proc/self/fd/4',
-    disks: disks.map((disk) => (isElsewhere(disk) ? `/proc/self/fd/${fd++}` : disk.path)),
+    kernel: file(0),
+    initrd: file(1),
+    disks: disks.map((_, index) => file(2 + index)),
+    saved: begin?.kind === 'copy' ? { memory: file(afterDisks), state: file(afterDisks + 1) } : undefined,
   };
 }
 
@@ -154,8 +194,8 @@ export function firecrackerRequests(
     ...(config.network === undefined
       ? []
       : [
-          put('/network-interfaces/eth0', {
-            iface_id: 'eth0',
+          put(`/network-interfaces/${NETWORK_DEVICE}`, {
+            iface_id: NETWORK_DEVICE,
             host_dev_name: config.network.tap,
             guest_mac: config.network.mac,
             rx_rate_limiter: NETWORK_LIMIT,

@@ -1,7 +1,7 @@
 import { chmod, lchown, lstat, mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
-import type { VmConfig } from './vmm.ts';
+import type { SavedGuest, VmConfig } from './vmm.ts';
 
 /** Firecracker's jailer, and where the API sockets of jailed VMs lie. */
 export interface Jail {
@@ -20,13 +20,20 @@ const NAME_IN_JAIL = 'firecracker';
 export interface GuestFiles {
   readonly kernel: string;
   readonly initrd: string;
-  /** In the order of the VM's disks. */
+  /** In the order of the VM's disks. A saved guest's copy must find its own under the same names. */
   readonly disks: readonly string[];
+  /** What the VM is a copy of; undefined for one that is booted. */
+  readonly saved: SavedGuest | undefined;
 }
 
 /** In a jail the files have names of their own. */
-export function jailedFiles({ disks }: VmConfig): GuestFiles {
-  return { kernel: '/kernel', initrd: '/initrd', disks: disks.map(({ id }) => `/${id}`) };
+export function jailedFiles({ disks, begin }: VmConfig): GuestFiles {
+  return {
+    kernel: '/kernel',
+    initrd: '/initrd',
+    disks: disks.map(({ id }) => `/${id}`),
+    saved: begin?.kind === 'copy' ? { memory: '/memory', state: '/state' } : undefined,
+  };
 }
 
 /**
@@ -59,6 +66,8 @@ export function jailedCommand(
   const base = join(config.directory, 'jail');
   const root = rootOf(config, program);
   const names = jailedFiles(config).disks;
+  const { begin } = config;
+  const saved = begin?.kind === 'copy' ? begin.of : undefined;
   const inside = (name: string) => name.slice(1);
   return [
     ...['unshare', '--mount', '--propagation', 'private', '--'],
@@ -69,6 +78,7 @@ export function jailedCommand(
       disk.path,
       inside(names[index] ?? ''),
     ]),
+    ...(saved === undefined ? [] : ['ro', saved.memory, 'memory', 'ro', saved.state, 'state']),
     ...['rw', join(config.directory, SOCKETS, '.'), 'run', '--'],
     ...[jail.jailer, '--id', config.name, '--exec-file', program, '--uid', `${uid}`, '--gid', `${gid}`],
     ...['--chroot-base-dir', base, '--resource-limit', 'no-file=1024'],
@@ -76,7 +86,8 @@ export function jailedCommand(
   ];
 }
 
-function rootOf({ directory, name }: VmConfig, program: string): string {
+/** The jail's root: its VM's user may write there. */
+export function rootOf({ directory, name }: VmConfig, program: string): string {
   return join(directory, 'jail', basename(program), name, 'root');
 }
 

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { lchown, open, readFile, rename, stat } from 'node:fs/promises';
@@ -8,6 +7,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import type { VmLimits } from './cgroup.ts';
+import { processorIdentity } from './processor.ts';
 import { connectQmp } from './qmp.ts';
 import {
   CONSOLE_LOG,
@@ -67,6 +67,7 @@ export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
     },
     snapshots: {
       dependsOn: await dependsOn(acceleration),
+      memory: 'sealed',
       save: async (config, into, signal) => {
         const { directory } = config;
         await using qmp = await connectQmp(join(directory, WORK, QMP_SOCKET), signal);
@@ -121,12 +122,7 @@ const numberOf = (files: readonly string[], file: string) => FIRST_FILE + files.
 /** A saved guest is of this QEMU, and of a processor that can do the same. */
 async function dependsOn(acceleration: Vmm['acceleration']): Promise<string> {
   const { stdout } = await promisify(execFile)(QEMU, ['--version']);
-  const cpuinfo = await readFile('/proc/cpuinfo', 'utf8');
-  const processor = cpuinfo.split('\n').filter((line) => /^(model name|microcode|flags)\s*:/.test(line));
-  const hash = createHash('sha256')
-    .update([...new Set(processor)].join('\n'))
-    .digest('hex');
-  return `${stdout.split('\n')[0]} ${acceleration} ${hash}`;
+  return `${stdout.split('\n')[0]} ${acceleration} ${await processorIdentity()}`;
 }
 
 interface Acceleration {

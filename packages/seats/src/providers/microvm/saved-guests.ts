@@ -59,8 +59,9 @@ export function guestDisks(paths: { root: string; workspace: string }): VmDisk[]
 
 interface Held {
   readonly from: MadeFrom;
-  readonly memory: FileHandle;
-  readonly state: FileHandle;
+  readonly guest: SavedGuest;
+  /** What `guest` names by descriptor; none where it names files, which others may remove. */
+  readonly open: readonly FileHandle[];
   users: number;
 }
 
@@ -96,6 +97,8 @@ export class SavedGuests {
       ...shape,
       images: undefined,
     });
+    const before = this.#held.get(key);
+    if (before && (await isGone(before)) && this.#held.get(key) === before) this.#held.delete(key);
     let opened = this.#held.get(key);
     if (opened === undefined) {
       opened = this.#open(key, from, shape).catch((error: Error) => {
@@ -115,10 +118,7 @@ export class SavedGuests {
     if (held === undefined) return work(undefined);
     held.users += 1;
     try {
-      return await work({
-        memory: `/proc/self/fd/${held.memory.fd}`,
-        state: `/proc/self/fd/${held.state.fd}`,
-      });
+      return await work(held.guest);
     } finally {
       held.users -= 1;
     }
@@ -145,9 +145,13 @@ export class SavedGuests {
     if (!(await exists(directory))) await this.#save(directory, key, from, shape);
     const now = new Date();
     await utimes(directory, now, now).catch(() => {});
-    const memory = await sealedCopy(join(directory, 'memory'));
+    const files = { memory: join(directory, 'memory'), state: join(directory, 'state') };
+    if (this.#options.snapshots.memory === 'file') return { from, guest: files, open: [], users: 0 };
+    const memory = await sealedCopy(files.memory);
     try {
-      return { from, memory, state: await open(join(directory, 'state')), users: 0 };
+      const state = await open(files.state);
+      const guest = { memory: `/proc/self/fd/${memory.fd}`, state: `/proc/self/fd/${state.fd}` };
+      return { from, guest, open: [memory, state], users: 0 };
     } catch (error) {
       await memory.close();
       throw error;
@@ -169,7 +173,8 @@ export class SavedGuests {
         [saved.state, 'state'],
       ] as const) {
         await runProgram('cp', ['--sparse=always', from, join(next, to)]);
-        await chmod(join(next, to), 0o400);
+        // A VM's user reads what it is handed; the directory above keeps all others out.
+        await chmod(join(next, to), 0o444);
       }
       await writeMadeFrom(next, from);
       // Another server may have been faster; its guest is as good.
@@ -199,7 +204,8 @@ export class SavedGuests {
     await lchown(work, uid, uid);
     await runProgram('ip', ['tuntap', 'add', 'dev', network.tap, 'mode', 'tap', 'user', `${uid}`]);
     const config: VmConfig = {
-      name: 'clarateach-blank-guest',
+      // A jail's name: no other VM of this machine has it.
+      name: `clarateach-blank-${network.tap}`,
       directory,
       kernel: shape.images.kernel,
       initrd: shape.images.initrd,
@@ -250,6 +256,12 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-async function letGo({ memory, state }: Held): Promise<void> {
-  await Promise.all([memory.close(), state.close()]);
+/** Whether what is named by file has been removed, as another server does with what it does not know of. */
+async function isGone(opened: Promise<Held | undefined>): Promise<boolean> {
+  const held = await Promise.race([opened, Promise.resolve(undefined)]);
+  return held !== undefined && held.open.length === 0 && !(await exists(held.guest.state));
+}
+
+async function letGo({ open }: Held): Promise<void> {
+  await Promise.all(open.map((file) => file.close()));
 }

@@ -45,6 +45,8 @@ export interface VmProcess {
   readonly command: readonly string[];
   /** Files that the VMM may open as `/dev/fd/3`, `/dev/fd/4` and so on, wherever they lie. */
   readonly files: readonly string[];
+  /** A named pipe that the VMM reads as its input, and that never ends; undefined for none. */
+  readonly input?: string | undefined;
   readonly uid: number | undefined;
   /** A group that it belongs to: that of /dev/kvm. */
   readonly gid?: number | undefined;
@@ -60,6 +62,10 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
     const log = openSync(join(vm.directory, VMM_LOG), 'w', 0o600);
     opened.push(log);
     for (const file of vm.files) opened.push(openSync(file, 'r'));
+    const inherited = opened.slice(1);
+    // Opened both ways: nobody waits for the other end, and there always is one.
+    const input = vm.input === undefined ? 'ignore' : openSync(vm.input, 'r+');
+    if (input !== 'ignore') opened.push(input);
     const groups = await limited(vm);
     const child = spawn('/bin/sh', ['-c', LAUNCH, 'clarateach-vm', ...dropped(vm), ...vm.command], {
       cwd: join(vm.directory, WORK),
@@ -68,7 +74,7 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         CLARATEACH_GROUPS: groups.join(' '),
       },
-      stdio: ['ignore', log, log, ...opened.slice(1)],
+      stdio: [input, log, log, ...inherited],
     });
     child.unref();
     const exited = once(child, 'exit').then(() => true);

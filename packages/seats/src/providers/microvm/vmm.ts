@@ -36,7 +36,7 @@ export type VmBeginning =
   | { readonly kind: 'to-save' }
   | { readonly kind: 'copy'; readonly of: SavedGuest };
 
-/** A guest that was saved while it waited, as two files. */
+/** A guest that was saved while it waited, as two files that the VM's user may read. */
 export interface SavedGuest {
   /** Its memory. Copies share it until they write; it can be written by nobody. */
   readonly memory: string;
@@ -84,6 +84,11 @@ export interface Vmm {
 export interface VmSnapshots {
   /** What else than the images and the shape of a guest a saved one depends on: VMM and processor. */
   readonly dependsOn: string;
+  /**
+   * What copies share: `sealed` for a VMM that opens its memory for writing, so that only a sealed memory
+   * file keeps copies apart; `file` for one that only reads it, so that the saved file itself does.
+   */
+  readonly memory: 'sealed' | 'file';
   /** Saves a guest that waits and was started `to-save`. After: both files are there, and its VM has ended. */
   save(config: VmConfig, into: SavedGuest, signal: AbortSignal): Promise<void>;
   /** Whether the guest has come to where it waits. */

@@ -171,7 +171,8 @@ export class WarmPool {
           await startGuest(
             {
               ...{ vmm, network, address, shape, saved: guest },
-              name: 'clarateach-warm-guest',
+              // A jail's name: no other VM of this machine has it.
+              name: `clarateach-warm-${network.seat(address).tap}`,
               directory: join(this.#directory, address),
               writeConfig: (path) => writeBlank(path, CONFIG_BYTES),
             },
