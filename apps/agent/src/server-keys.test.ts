@@ -103,7 +103,10 @@ describe('the keys of an agent', () => {
     );
     const before = server.asked();
     const told = agent.call('PUT', '/keys', { key_ids: ['next'] });
-    while (server.asked() === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    const deadline = Date.now() + 5_000;
+    while (server.asked() === before && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     server.say([next.jwk]);
     assert.deepEqual(await (await told).json(), { key_ids: ['next'] });
   });

@@ -72,7 +72,8 @@ export async function openServerKeys(deps: {
 
   const fetchKeys = async (): Promise<void> => {
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(FETCH_MS)]);
-    const response = await fetch(new URL(JWKS_PATH, serverUrl), { signal });
+    // A cache on the way may have keys that have ended.
+    const response = await fetch(new URL(JWKS_PATH, serverUrl), { signal, cache: 'no-store' });
     if (!response.ok) throw new Error(`The server answered ${response.status} to ${JWKS_PATH}.`);
     const found = { confirmedAt: now(), jwks: jwks.parse(await response.json()) };
     take(found);

@@ -44,9 +44,12 @@ describe('a key that goes', () => {
         ]),
         (each) => each.terminate(),
       );
-      const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+      const link = { socket, closed: undefined as number | undefined };
+      socket.once('close', (code) => {
+        link.closed = code;
+      });
       await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-      return { socket, closed };
+      return link;
     };
     const ticketOf = async () => {
       const body = '{"port":5173}';
@@ -81,7 +84,8 @@ describe('a key that goes', () => {
     for (const listener of listeners) listener();
     answerRoute();
     assert.equal(await waiting, 401);
-    assert.equal(await mallory.closed, 4401);
+    await until('the terminal is closed', () => mallory.closed !== undefined, 2_000);
+    assert.equal(mallory.closed, 4401);
     assert.ok(Date.now() - goneAt < 1_000);
     assert.deepEqual([await files(old), await files(fresh)], [401, 200]);
     for (const answer of [await visit(ticket), await visit(new URL('/', taken), { cookie })]) {
