@@ -6,6 +6,8 @@ import {
   AGENT_VERSION_HEADER,
   type AgentHealth,
   type AgentInfo,
+  type AgentKeys,
+  agentKeys,
   holderRequest,
   type RevocationsRequest,
   revocationsRequest,
@@ -30,6 +32,8 @@ export interface ApiDeps {
   /** What `/info` says besides the health and the seats. */
   readonly info: (installation: string | undefined) => Omit<AgentInfo, keyof AgentHealth | 'vms'>;
   readonly revoke: (request: RevocationsRequest, installation: string | undefined) => Promise<void>;
+  /** Makes sure of the keys that are honoured now, and gives those that it has. */
+  readonly catchUp: (keys: AgentKeys) => Promise<AgentKeys>;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly onFailure: (error: AgentError, requestId: string) => void;
 }
@@ -146,6 +150,9 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
     if (plain === 'PUT /revocations') {
       await deps.revoke(revocationsRequest.parse(await readJson(request)), installation);
       return { status: 204 };
+    }
+    if (plain === 'PUT /keys') {
+      return { status: 200, body: await deps.catchUp(agentKeys.parse(await readJson(request))) };
     }
     if (url.pathname === '/info') throw otherMethod(['GET']);
     if (first !== 'vms' || rest.length > 0) throw nothingHere();

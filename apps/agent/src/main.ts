@@ -180,6 +180,10 @@ export async function createAgent(
       key_ids: [...(keys?.ids() ?? [])],
     }),
     revoke: revocations.take,
+    async catchUp({ key_ids }) {
+      await keys?.catchUp(key_ids);
+      return { key_ids: [...(keys?.ids() ?? [])] };
+    },
     metrics: metrics.read,
     onFailure(error, requestId) {
       if (error.status < 500) return;

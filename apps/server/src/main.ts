@@ -157,12 +157,15 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     each.close(),
   );
   starting.adopt(
-    listenToServers(config.database, (id) => {
-      // Tokens first: connections end with the reason before the seat goes.
-      revocations
-        .look()
-        .catch(onError)
-        .finally(() => changes.notify(id));
+    listenToServers(config.database, {
+      onWorkshop(id) {
+        // Tokens first: connections end with the reason before the seat goes.
+        revocations
+          .look()
+          .catch(onError)
+          .finally(() => changes.notify(id));
+      },
+      onKeys: keys.look,
     }),
     (each) => each.close(),
   );
@@ -203,7 +206,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     notBefore: revocations.list.notBefore,
   });
   const preparedSeats = starting.adopt(
-    createPreparedSeats({ routes, issue: seatTokens.issue, now, onError }),
+    createPreparedSeats({ routes, issue: seatTokens.issue, isHonoured: seatTokens.isHonoured, now, onError }),
     (each) => each.close(),
   );
   const workshops = createWorkshops({
@@ -338,7 +341,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         database,
         changes,
         installation: await installationId(database),
-        keyIds: () => keys.jwks().keys.map(({ kid }) => kid),
+        keys: { ids: () => keys.jwks().keys.map(({ kid }) => kid), onChange: keys.onChange },
         revocations: revocations.list,
         moveAfterMs: config.moveAfterMs,
         fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',

@@ -4,7 +4,7 @@ import { runtimeInfo } from './runtime.ts';
 
 /**
  * What an agent answers on its port: `GET /health` (nobody asked), `GET /info`, `POST` and `GET /vms`,
- * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`, `PUT /revocations`,
+ * `GET` and `DELETE /vms/:workshop/:seat`, `POST …/stop`, `PUT …/holder`, `GET …/connect/:port`, `PUT /revocations`, `PUT /keys`,
  * `PUT` and `DELETE /drain`
  * (with `Authorization: Bearer <AGENT_TOKEN>`), and `/proxy/:workshop/:seat/terminal|files|browser`
  * (with a seat token). Names on this wire are snake_case.
@@ -124,6 +124,13 @@ export const revocationsRequest = z.object({
     .max(MAX_REVOCATIONS),
 });
 export type RevocationsRequest = z.infer<typeof revocationsRequest>;
+
+/**
+ * `PUT /keys`: the names of the keys that seat tokens are honoured of now. An agent that has others fetches
+ * the keys from its own server before it answers with the names of those that it then has.
+ */
+export const agentKeys = z.object({ key_ids: z.array(z.string().min(1).max(128)).max(100) });
+export type AgentKeys = z.infer<typeof agentKeys>;
 
 export const agentHealth = z.object({
   /** `draining`: takes no new seats; at `vm_count` 0 it is empty. */

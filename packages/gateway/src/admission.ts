@@ -12,6 +12,8 @@ export interface Pass {
   readonly iat: number;
   /** Seconds since the epoch. */
   readonly exp: number;
+  /** The key that the seat token behind it was signed with. */
+  readonly kid: string;
 }
 
 const REFRESH_EVERY_MS = 1000;

@@ -9,7 +9,6 @@ import {
   type SeatEndpoint,
   TERMINAL_PORT,
 } from '@clarateach/contract/seat-server';
-import type { SeatClaims } from '@clarateach/contract/token';
 import { type Address, resolveAddress } from './address.ts';
 import { createAdmission } from './admission.ts';
 import { type AllowedOrigins, createCors } from './cors.ts';
@@ -26,7 +25,7 @@ import {
 } from './refusal.ts';
 import { CONNECTIONS_PER_SEAT, LinkTable } from './seat-links.ts';
 import { createSeatRelay } from './seat-relay.ts';
-import { createTokenGate } from './token-gate.ts';
+import { createTokenGate, type VerifiedToken } from './token-gate.ts';
 
 export interface GatewayOptions {
   readonly routes: SeatRoutes;
@@ -78,7 +77,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const gate = createTokenGate({ keys, clock });
   const admission = createAdmission({ routes, revocations, clock });
   const cors = createCors(options.allowedOrigins);
-  const links = new LinkTable({ routes, revocations }, settings, clock);
+  const links = new LinkTable({ routes, keys, revocations }, settings, clock);
   const refusals: Partial<Record<ErrorCode, number>> = {};
   let requests = 0;
   let upgrades = 0;
@@ -100,7 +99,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const relay = createSeatRelay({ links, clock, settings, onEvent: observed });
   const previews: Previews | undefined = previewSettings
-    ? createPreviews({ settings: previewSettings, admission, cors, links, relay, refusing, clock })
+    ? createPreviews({ settings: previewSettings, admission, keys, cors, links, relay, refusing, clock })
     : undefined;
 
   function addressOf(req: IncomingMessage): Address | undefined {
@@ -112,7 +111,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   /** The claims of a token that may be used for this, from this origin. */
-  function claimsOf(req: IncomingMessage, token: string | undefined): SeatClaims {
+  function claimsOf(req: IncomingMessage, token: string | undefined): VerifiedToken {
     const claims = gate.verify(token);
     cors.check(req);
     return claims;
@@ -120,7 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** Goes on at once when the route is known, so that most requests cost no promise. */
   function whenAdmitted(
-    claims: SeatClaims,
+    claims: VerifiedToken,
     id: SeatId,
     go: (endpoint: SeatEndpoint) => void,
     refuse: (thrown: unknown) => void,
@@ -135,7 +134,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     req: IncomingMessage,
     res: ServerResponse,
     address: Address & { kind: 'seat' },
-    claims: SeatClaims,
+    claims: VerifiedToken,
     endpoint: SeatEndpoint,
     refuse: (thrown: unknown) => void,
   ): void {

@@ -33,6 +33,11 @@ export interface SeatRoutes {
 export interface PublicKeys {
   /** The same object for the same key: a verified token is remembered together with the object that verified it. */
   find(kid: string): KeyObject | undefined;
+  /**
+   * Called after a key went away, so that connections under its tokens are closed. Returns the unsubscribe.
+   * Left out where keys never go.
+   */
+  onGone?(listener: () => void): () => void;
 }
 
 /** Tokens that were taken back before their end, from memory. */

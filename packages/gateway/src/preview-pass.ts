@@ -43,10 +43,10 @@ export function createPreviewPasses({
   }
 
   function seal(kind: 'ticket' | 'cookie', pass: PreviewPass): string {
-    const { workshopId, seat, port, odehash, iat, exp } = pass;
+    const { workshopId, seat, port, odehash, iat, exp, kid } = pass;
     const nonce = kind === 'ticket' ? randomBytes(16).toString('base64url') : '';
     const until = kind === 'ticket' ? clock() + TICKET_LIFETIME_MS : 0;
-    const value: Sealed = { workshopId, seat, port, odehash, iat, exp, nonce, until };
+    const value: Sealed = { workshopId, seat, port, odehash, iat, exp, kid, nonce, until };
     const payload = Buffer.from(JSON.stringify(value)).toString('base64url');
     return `${payload}.${sign(kind, payload).toString('base64url')}`;
   }

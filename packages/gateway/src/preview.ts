@@ -11,7 +11,7 @@ import { holdsPlatformToken } from './credentials.ts';
 import { SeatFault } from './dial.ts';
 import { headersFromPreview, headersToPreview } from './headers.ts';
 import type { ResponseHead } from './http-head.ts';
-import type { Clock } from './ports.ts';
+import type { Clock, PublicKeys } from './ports.ts';
 import { createPreviewOrigins, type PreviewOrigins } from './preview-origin.ts';
 import { type PreviewNotice, previewPage } from './preview-page.ts';
 import { createPreviewPasses, type PreviewPass } from './preview-pass.ts';
@@ -52,6 +52,7 @@ export interface Previews {
 interface Parts {
   readonly settings: PreviewSettings;
   readonly admission: Admission;
+  readonly keys: PublicKeys;
   readonly cors: Cors;
   readonly links: LinkTable;
   readonly relay: SeatRelay;
@@ -118,7 +119,7 @@ async function portOf(req: IncomingMessage): Promise<number> {
 
 /** Previews: each port of each seat on an origin of its own, so that learners' pages can't read the platform's. */
 export function createPreviews(parts: Parts): Previews {
-  const { settings, admission, cors, links, relay, refusing, clock } = parts;
+  const { settings, admission, keys, cors, links, relay, refusing, clock } = parts;
   const { domain } = settings;
   const domainNow = typeof domain === 'string' ? () => domain : domain;
   const passes = createPreviewPasses({ secret: settings.secret, clock });
@@ -133,6 +134,8 @@ export function createPreviews(parts: Parts): Previews {
     const pass = own === undefined ? undefined : passes.read(own);
     if (!pass || pass.port !== port || pass.workshopId !== id.workshop || pass.seat !== id.seat)
       throw closed();
+    // What a token opened ends with the token's key.
+    if (keys.find(pass.kid) === undefined) throw closed();
     return pass;
   }
 
@@ -272,8 +275,8 @@ export function createPreviews(parts: Parts): Previews {
       portOf(req)
         .then((port) => {
           const id = { workshop: pass.workshopId, seat: pass.seat };
-          const { workshopId, seat, odehash, iat, exp } = pass;
-          const ticket = passes.ticket({ workshopId, seat, odehash, iat, exp, port });
+          const { workshopId, seat, odehash, iat, exp, kid } = pass;
+          const ticket = passes.ticket({ workshopId, seat, odehash, iat, exp, kid, port });
           const body = JSON.stringify({
             url: `${origins().origin(id, port)}${TICKET_PATH}?ticket=${ticket}`,
           });

@@ -1,9 +1,9 @@
 import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, SeatId, WorkshopId } from '@clarateach/contract/ids';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
-import { CLOSE_GOING_AWAY, CLOSE_REMOVED } from '@clarateach/contract/terminal';
+import { CLOSE_GOING_AWAY, CLOSE_REMOVED, CLOSE_TOKEN_EXPIRED } from '@clarateach/contract/terminal';
 import { type Dial, type DialSettings, dialPort, dialTunnel } from './dial.ts';
-import type { Clock, Revocations, SeatRoutes } from './ports.ts';
+import type { Clock, PublicKeys, Revocations, SeatRoutes } from './ports.ts';
 import { SeatPool } from './upstream.ts';
 
 /** One relay under way for one learner. */
@@ -11,6 +11,8 @@ export interface LiveLink {
   readonly odehash: Odehash;
   /** Seconds since the epoch, when the seat token behind it was made. */
   readonly iat: number;
+  /** The key that it was signed with. */
+  readonly kid: string;
   readonly socket: boolean;
   /** Ends it; a WebSocket is told the code. */
   end(code: number, reason: string): void;
@@ -111,18 +113,26 @@ export class LinkTable {
   readonly #settings: LinkSettings;
   readonly #clock: Clock;
   readonly #routes: SeatRoutes;
+  readonly #keys: PublicKeys;
   readonly #unsubscribe: (() => void)[];
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(
-    { routes, revocations }: { routes: SeatRoutes; revocations: Revocations | undefined },
+    {
+      routes,
+      keys,
+      revocations,
+    }: { routes: SeatRoutes; keys: PublicKeys; revocations: Revocations | undefined },
     settings: LinkSettings,
     clock: Clock,
   ) {
     this.#routes = routes;
+    this.#keys = keys;
     this.#settings = settings;
     this.#clock = clock;
     this.#unsubscribe = [routes.onChange((id) => this.#onChange(id))];
+    const unsubscribe = keys.onGone?.(() => this.#onKeysGone());
+    if (unsubscribe) this.#unsubscribe.push(unsubscribe);
     if (revocations) {
       this.#unsubscribe.push(
         revocations.onChange(({ workshopId, odehash }) =>
@@ -143,6 +153,12 @@ export class LinkTable {
     const links = new SeatLinks(id, endpoint, this.#settings, this.#clock);
     this.#seats.set(key, links);
     return links;
+  }
+
+  /** Throws when the key went while the request was looked after: its end came before there was a link to end. */
+  checkKey(kid: string): void {
+    if (this.#keys.find(kid) !== undefined) return;
+    throw new PublicError('unauthenticated', 'This seat token is not valid any more. Join again.');
   }
 
   *all(): Iterable<LiveLink> {
@@ -205,6 +221,12 @@ export class LinkTable {
           link.end(CLOSE_REMOVED, 'you were removed from the workshop');
         }
       }
+    }
+  }
+
+  #onKeysGone(): void {
+    for (const link of [...this.all()]) {
+      if (this.#keys.find(link.kid) === undefined) link.end(CLOSE_TOKEN_EXPIRED, 'the seat token has ended');
     }
   }
 

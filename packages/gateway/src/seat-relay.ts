@@ -44,7 +44,7 @@ interface SeatUpgrade {
   refuse(thrown: unknown): void;
 }
 
-/** An HTTP exchange that ends when its learner loses the seat. */
+/** An HTTP exchange that ends when its learner loses the seat, or its token's key goes. */
 export interface TrackedRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -59,7 +59,7 @@ export interface TrackedRequest {
   onFault(fault: SeatFault): void;
 }
 
-/** A WebSocket that ends when its learner loses the seat, or their token's time is over. */
+/** A WebSocket that ends when its learner loses the seat, their token's time is over or its key goes. */
 export interface TrackedUpgrade {
   readonly socket: Duplex;
   readonly head: Buffer;
@@ -98,10 +98,12 @@ export function createSeatRelay({ links, clock, settings, onEvent }: Parts): Sea
     const { req, res, id, endpoint, pass } = request;
     const seat = links.at(id, endpoint);
     seat.checkRoom();
+    links.checkKey(pass.kid);
     const { live } = seat;
     const link: LiveLink = {
       odehash: pass.odehash,
       iat: pass.iat,
+      kid: pass.kid,
       socket: false,
       end() {
         exchange.abort();
@@ -129,12 +131,14 @@ export function createSeatRelay({ links, clock, settings, onEvent }: Parts): Sea
     if (socket.destroyed) return;
     const seat = links.at(id, endpoint);
     seat.checkRoom();
+    links.checkKey(pass.kid);
     const { live } = seat;
     let openedAt = 0;
     let expiry: NodeJS.Timeout | undefined;
     const link: LiveLink = {
       odehash: pass.odehash,
       iat: pass.iat,
+      kid: pass.kid,
       socket: true,
       end: (code, reason) => webSocket.close(code, reason),
     };

@@ -10,9 +10,11 @@ const SKEW_SECONDS = 30;
 const TOKEN = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 const HEADER_NAMES = new Set(['alg', 'typ', 'kid']);
 
+/** What a genuine token says, and the name of the key that it was signed with. */
+export type VerifiedToken = SeatClaims & { readonly kid: string };
+
 interface Remembered {
-  readonly claims: SeatClaims;
-  readonly kid: string;
+  readonly claims: VerifiedToken;
   readonly key: KeyObject;
 }
 
@@ -21,7 +23,7 @@ export interface TokenGate {
    * The claims of a token that is genuine and in time. Whether its learner still holds the seat is
    * asked elsewhere, on every request. Throws `unauthenticated`.
    */
-  verify(token: string | undefined): SeatClaims;
+  verify(token: string | undefined): VerifiedToken;
 }
 
 /** Only one spelling of the same bytes passes, so a token can't be varied without breaking it. */
@@ -99,7 +101,7 @@ export function createTokenGate({ keys, clock }: { keys: PublicKeys; clock: Cloc
     const notBefore = body.nbf;
     if (notBefore !== undefined && !(typeof notBefore === 'number' && notBefore <= latest)) return undefined;
     if (claims.data.iat > latest) return undefined;
-    return { claims: claims.data, kid, key };
+    return { claims: { ...claims.data, kid }, key };
   }
 
   return {
@@ -110,7 +112,7 @@ export function createTokenGate({ keys, clock }: { keys: PublicKeys; clock: Cloc
       if (token.length > MAX_TOKEN_LENGTH) throw refused('This seat token is not valid. Join again.');
       let entry = recall(token);
       // A key that was taken away, or replaced under the same name, takes its tokens with it.
-      if (entry && keys.find(entry.kid) !== entry.key) {
+      if (entry && keys.find(entry.claims.kid) !== entry.key) {
         young.delete(token);
         entry = undefined;
       }

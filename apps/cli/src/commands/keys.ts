@@ -1,4 +1,6 @@
+import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
+import { UsageError } from '../errors.ts';
 import { localTime, type Output } from '../output.ts';
 import { type DatabaseOptions, withDatabaseOptions } from './database-options.ts';
 import { print } from './remote.ts';
@@ -44,9 +46,28 @@ function listCommand(output: Output): Command {
 
 function rotateCommand(output: Output): Command {
   return withDatabaseOptions(
-    new Command('rotate').description('make a new signing key; nobody is thrown out'),
-  ).action(async (options: DatabaseOptions) => {
+    new Command('rotate')
+      .description('make a new signing key; nobody is thrown out')
+      .option(
+        '--now',
+        'end the old keys at once, because one has leaked: every seat token is void, and learners at work reconnect',
+      )
+      .option('--yes', 'with --now: do not ask'),
+  ).action(async (options: DatabaseOptions & { readonly now?: boolean; readonly yes?: boolean }) => {
     const { keys, config } = await load(options);
+    if (options.now) {
+      if (!options.yes) await confirmEnd();
+      const done = await keys.replaceSigningKeys(config);
+      print(output, options, done, () => {
+        output.line(`The key ${done.key.kid} signs from now on, and it is the only one.`);
+        for (const kid of done.ended)
+          output.line(`The key ${kid} has ended: its tokens open nothing any more.`);
+        output.line(
+          'Running servers and the workers that they reach know it within about a second; a worker that no server reaches, within a minute if it reaches its own server.',
+        );
+      });
+      return;
+    }
     const found = await keys.rotateSigningKey(config);
     print(output, options, found, () => {
       const [newest, before] = found;
@@ -54,6 +75,24 @@ function rotateCommand(output: Output): Command {
       if (before) output.line(`The key ${before.kid} is honoured until ${localTime(before.verifiesUntil)}.`);
     });
   });
+}
+
+async function confirmEnd(): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new UsageError('No key was changed. Where nobody can be asked, say --yes.');
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await prompt.question(
+      `This makes a new signing key and ends every other one at once.
+Every seat token is void from then on: terminals, files and previews that are open close. Learners' pages come back
+to the same seat by themselves within seconds, and shells and files stay; open previews have to be opened again.
+Programs with a seat token of their own have to join again. It cannot be undone. Type "end" to go on: `,
+    );
+    if (answer.trim() !== 'end') throw new UsageError('No key was changed.');
+  } finally {
+    prompt.close();
+  }
 }
 
 function rotateEncryptionCommand(output: Output): Command {

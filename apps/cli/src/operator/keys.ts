@@ -94,6 +94,23 @@ export function rotateSigningKey(config: Config): Promise<readonly KeyView[]> {
   );
 }
 
+/** Makes a new signing key and forgets the others; gives the new one, and how many tokens' keys ended. */
+export function replaceSigningKeys(
+  config: Config,
+): Promise<{ readonly key: KeyView; readonly ended: readonly string[] }> {
+  return withKeys(config, (tools) =>
+    withSigningKeys(tools, async (keys) => {
+      const before = keys.view().map(({ kid }) => kid);
+      await keys.replace();
+      const [key] = keys.view();
+      if (!key) throw new CommandError('The new key cannot be read back. Look with: clarateach keys list');
+      const ended = before.filter((kid) => kid !== key.kid);
+      await note(config, tools.database, 'keys.signing_replaced', { kid: key.kid, ended: ended.join(' ') });
+      return { key, ended };
+    }),
+  );
+}
+
 export function rotateEncryptionKey(
   config: Config,
 ): Promise<{ readonly resealed: number; readonly resumed: boolean }> {

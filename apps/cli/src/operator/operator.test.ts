@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { openDatabase } from '@clarateach/server/store/database';
 import { runCli, startCli } from '../testing/run-cli.ts';
 
 describe("commands on the server's own data", () => {
@@ -76,6 +77,39 @@ describe("commands on the server's own data", () => {
     assert.deepEqual([keys.length, keys[1]?.kid], [2, first?.kid]);
     assert.equal(keys[0]?.verifiesUntil, null);
     assert.ok(Date.parse(keys[1]?.verifiesUntil ?? '') > Date.now() + 26 * 3_600_000);
+  });
+
+  it('ends the old signing keys at once when that is confirmed, and the log says who did it', async () => {
+    await cli('keys', 'rotate');
+    const before = JSON.parse((await cli('keys', 'list', '--json')).stdout) as { kid: string }[];
+    const asked = await cli('keys', 'rotate', '--now');
+    assert.deepEqual([asked.code, asked.stdout], [2, '']);
+    assert.match(asked.stderr, /No key was changed\. .*--yes/);
+    assert.deepEqual(JSON.parse((await cli('keys', 'list', '--json')).stdout), before);
+    const { code, stdout, stderr } = await cli('keys', 'rotate', '--now', '--yes', '--json');
+    assert.equal(code, 0, stderr);
+    const done = JSON.parse(stdout) as { key: { kid: string; verifiesUntil: null }; ended: string[] };
+    assert.deepEqual(
+      done.ended,
+      before.map(({ kid }) => kid),
+    );
+    assert.deepEqual(JSON.parse((await cli('keys', 'list', '--json')).stdout), [done.key]);
+    const database = openDatabase({ kind: 'sqlite', file: join(data, 'clarateach.db'), access: 'shared' });
+    try {
+      const lines = await database.db
+        .selectFrom('auditLog')
+        .select(['actorKind', 'details'])
+        .where('action', '=', 'keys.signing_replaced')
+        .execute();
+      assert.deepEqual(
+        lines.map(({ actorKind, details }) => ({ actorKind, ...JSON.parse(details) })),
+        [{ actorKind: 'operator', kid: done.key.kid, ended: done.ended.join(' ') }],
+      );
+    } finally {
+      await database.close();
+    }
+    const told = await cli('keys', 'rotate', '--now', '--yes');
+    assert.match(told.stdout, /is the only one\.\n.*has ended: its tokens open nothing any more/);
   });
 
   it('rotates the encryption key, killed at any moment too, and drops the old one', async () => {

@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 
 const CHANNEL = 'clarateach_workshop';
+const KEYS_CHANNEL = 'clarateach_keys';
 const RETRY_MS = 2_000;
 const CONNECT_MS = 5_000;
 
@@ -20,7 +21,17 @@ export interface Signals {
  * little later: an address that pools transactions takes no LISTEN, and a lost connection hears
  * nothing. An SQLite file has one server, which needs none of this.
  */
-export function listenToServers(location: DatabaseLocation, onWorkshop: (id: WorkshopId) => void): Signals {
+export function listenToServers(
+  location: DatabaseLocation,
+  {
+    onWorkshop,
+    onKeys,
+  }: {
+    readonly onWorkshop: (id: WorkshopId) => void;
+    /** Signing keys came or went. */
+    readonly onKeys: () => void;
+  },
+): Signals {
   if (location.kind !== 'postgresql') return { close: async () => {} };
   const closing = new AbortController();
 
@@ -35,7 +46,11 @@ export function listenToServers(location: DatabaseLocation, onWorkshop: (id: Wor
       client.on('end', resolve);
       client.on('error', () => resolve());
     });
-    client.on('notification', ({ payload }) => {
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === KEYS_CHANNEL) {
+        onKeys();
+        return;
+      }
       const id = workshopId.safeParse(payload);
       if (id.success) onWorkshop(id.data);
     });
@@ -46,6 +61,7 @@ export function listenToServers(location: DatabaseLocation, onWorkshop: (id: Wor
     try {
       await client.connect();
       await client.query(`listen ${CHANNEL}`);
+      await client.query(`listen ${KEYS_CHANNEL}`);
       await Promise.race([ended, aborted]);
     } finally {
       await client.end().catch(() => undefined);
@@ -75,4 +91,12 @@ export async function tellOtherServers(
   id: WorkshopId,
 ): Promise<void> {
   if (kind === 'postgresql') await sql`select pg_notify(${CHANNEL}, ${id})`.execute(trx);
+}
+
+/** As {@link tellOtherServers}: signing keys came or went. */
+export async function tellOtherServersOfKeys(
+  { kind }: Pick<Database, 'kind'>,
+  trx: Transaction<Schema>,
+): Promise<void> {
+  if (kind === 'postgresql') await sql`select pg_notify(${KEYS_CHANNEL}, '')`.execute(trx);
 }

@@ -14,6 +14,7 @@ function scene() {
   let clockMs = 0;
   let signed = 0;
   const errors: unknown[] = [];
+  const ended = new Set<string>();
   const prepared = createPreparedSeats({
     routes: {
       find: () => route,
@@ -27,12 +28,14 @@ function scene() {
       signed += 1;
       return { token: `token-${signed}-${odehash}`, expiresAt: 'later' };
     },
+    isHonoured: (token) => !ended.has(token),
     now: () => clockMs,
     onError: (error) => errors.push(error),
   });
   return {
     prepared,
     errors,
+    ended,
     signed: () => signed,
     pass: (ms: number) => {
       clockMs += ms;
@@ -54,6 +57,16 @@ describe('a prepared seat', () => {
     assert.equal(prepared.take(subject(odehash))?.token, `token-1-${odehash}`);
     assert.equal(prepared.take(subject(odehash)), undefined);
     assert.equal(signed(), 1);
+    await prepared.close();
+  });
+
+  test('keeps a token to itself whose key has been replaced', async () => {
+    const { prepared, put, subject, ended } = scene();
+    put(FREE);
+    const odehash = await eventually(() => prepared.odehash(SEAT));
+    ended.add(`token-1-${odehash}`);
+    put({ ...FREE, holder: odehash });
+    assert.equal(prepared.take(subject(odehash)), undefined);
     await prepared.close();
   });
 

@@ -35,6 +35,8 @@ interface Prepared {
 export function createPreparedSeats(deps: {
   readonly routes: SeatRoutes;
   readonly issue: SeatTokens['issue'];
+  /** Asked before a token is given: its key may have been replaced since. */
+  readonly isHonoured: SeatTokens['isHonoured'];
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }): PreparedSeats {
@@ -84,9 +86,9 @@ export function createPreparedSeats(deps: {
   });
 
   const renewal = setInterval(() => {
-    for (const [name, { id, at, held }] of prepared) {
+    for (const [name, { id, at, held, issued }] of prepared) {
       if (held || !isFree(id)) prepared.delete(name);
-      else if (now() - at > FRESH_MS) prepare(id);
+      else if (now() - at > FRESH_MS || !deps.isHonoured(issued.token)) prepare(id);
     }
   }, LOOK_MS);
 
@@ -100,7 +102,7 @@ export function createPreparedSeats(deps: {
       const entry = prepared.get(name);
       if (entry?.odehash !== odehash || now() - entry.at > FRESH_MS + LOOK_MS) return undefined;
       prepared.delete(name);
-      return entry.issued;
+      return deps.isHonoured(entry.issued.token) ? entry.issued : undefined;
     },
     async close() {
       closed = true;

@@ -34,6 +34,8 @@ export interface SeatTokens {
    * `unauthenticated`, and `removed` for one that was taken back. Whether its learner still holds the seat is asked elsewhere.
    */
   verifyForRenewal(token: string): SeatClaims;
+  /** Whether the key that one of our own tokens was signed with is honoured still. */
+  isHonoured(token: string): boolean;
 }
 
 export function createSeatTokens(deps: {
@@ -45,29 +47,41 @@ export function createSeatTokens(deps: {
   readonly notBefore?: Revocations['notBefore'];
 }): SeatTokens {
   const { keys, now } = deps;
+
+  const issue: SeatTokens['issue'] = async (subject) => {
+    const { workshop, seat, odehash } = subject;
+    const { kid, privateKey } = keys.signer();
+    const iat = Math.max(Math.floor(now() / 1000), deps.notBefore?.(workshop.id, odehash) ?? 0);
+    const exp = iat + TOKEN_LIFETIME_SECONDS;
+    const claims: SeatClaims = {
+      iss: TOKEN_ISSUER,
+      aud: TOKEN_AUDIENCE,
+      jti: randomUUID(),
+      iat,
+      exp,
+      workshopId: workshop.id,
+      seat,
+      odehash,
+      containerId: seatName({ workshop: workshop.id, seat }),
+      vmIp: deps.vmIp?.({ workshop: workshop.id, seat }) ?? '',
+    };
+    const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
+    const signature = await signed(content, privateKey);
+    // The key was replaced meanwhile, and nobody should be given a token that opens nothing.
+    if (keys.publicKeys.find(kid) === undefined && keys.signer().kid !== kid) return issue(subject);
+    return {
+      token: `${content}.${signature.toString('base64url')}`,
+      expiresAt: new Date(exp * 1000).toISOString(),
+    };
+  };
+
   return {
-    async issue({ workshop, seat, odehash }) {
-      const { kid, privateKey } = keys.signer();
-      const iat = Math.max(Math.floor(now() / 1000), deps.notBefore?.(workshop.id, odehash) ?? 0);
-      const exp = iat + TOKEN_LIFETIME_SECONDS;
-      const claims: SeatClaims = {
-        iss: TOKEN_ISSUER,
-        aud: TOKEN_AUDIENCE,
-        jti: randomUUID(),
-        iat,
-        exp,
-        workshopId: workshop.id,
-        seat,
-        odehash,
-        containerId: seatName({ workshop: workshop.id, seat }),
-        vmIp: deps.vmIp?.({ workshop: workshop.id, seat }) ?? '',
-      };
-      const content = `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`;
-      const signature = await signed(content, privateKey);
-      return {
-        token: `${content}.${signature.toString('base64url')}`,
-        expiresAt: new Date(exp * 1000).toISOString(),
-      };
+    issue,
+
+    isHonoured(token) {
+      const [, head = ''] = TOKEN.exec(token) ?? [];
+      const { kid } = (decode(head) ?? {}) as { kid?: unknown };
+      return typeof kid === 'string' && keys.publicKeys.find(kid) !== undefined;
     },
 
     verifyForRenewal(token) {

@@ -16,6 +16,7 @@ import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { type Worker, watchWorker } from './worker.ts';
 import { isLoopbackHost, type WorkerAgent } from './worker-agents.ts';
+import { createWorkerKeys, type KeyIds } from './worker-keys.ts';
 
 const PUSH_MS = 3_000;
 /** A copy that is not wanted must be seen in so many looks before it is destroyed: one may be older than the row. */
@@ -42,7 +43,7 @@ export async function openWorkers(deps: {
   /** Labels our seats on workers that others use too. */
   readonly installation: string;
   /** The names of the keys that our seat tokens may be signed with. */
-  readonly keyIds: () => readonly string[];
+  readonly keys: KeyIds;
   /** Tokens that every worker has to refuse. */
   readonly revocations: RevocationList;
   readonly moveAfterMs: number;
@@ -62,6 +63,7 @@ export async function openWorkers(deps: {
   /** The digest of what each worker was told to refuse, or says that it refuses. */
   const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
+  const workerKeys = createWorkerKeys({ ours: deps.keys.ids, now, closing: closing.signal, onError });
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
@@ -151,6 +153,7 @@ export async function openWorkers(deps: {
     await toldRevoked.get(worker.address)?.done;
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
     await tellRevoked(worker);
+    workerKeys.heard(worker, info);
     provide(info.runtime.name);
     if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
@@ -195,6 +198,9 @@ export async function openWorkers(deps: {
     changes.subscribe((id) => {
       tellHolders(id).catch(onError);
     }),
+    deps.keys.onChange(() => {
+      for (const worker of workers) if (worker.state === 'up') workerKeys.tell(worker);
+    }),
     revocations.onChange(() => {
       for (const worker of workers) if (worker.state === 'up') void tellRevoked(worker);
     }),
@@ -203,9 +209,9 @@ export async function openWorkers(deps: {
   if (runtimes.size === 0) provide(deps.fallback);
 
   /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
-  const verifiesOurs = ({ info }: Worker): boolean => {
-    const theirs = info?.key_ids ?? [];
-    return theirs.length === 0 || deps.keyIds().some((id) => theirs.includes(id));
+  const verifiesOurs = (worker: Worker): boolean => {
+    const theirs = workerKeys.of(worker);
+    return theirs.length === 0 || deps.keys.ids().some((id) => theirs.includes(id));
   };
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;

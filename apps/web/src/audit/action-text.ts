@@ -45,6 +45,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'api_key.set': 'Gave a workshop an API key',
   'api_key.used': 'Handed the API key to the seats',
   'keys.signing_rotated': 'Rotated the signing key',
+  'keys.signing_replaced': 'Ended the old signing keys',
   'keys.encryption_rotated': 'Rotated the encryption key',
   'keys.encryption_dropped': 'Dropped the old encryption key',
   'data.exported': 'Exported a person’s data',

@@ -67,6 +67,17 @@ test('a token too old to exchange is replaced by joining with the return code', 
   assert.deepEqual(calls, ['renew first', 'join CODE ABCDE']);
 });
 
+test('a token that is refused before its time is replaced once, for all who were refused', async () => {
+  const { pass, calls } = setUp(refuse('unauthenticated', 401), () => session('again', 9 * HOUR));
+  const tokens = await Promise.all([pass.insteadOf('first'), pass.insteadOf('first')]);
+  assert.deepEqual(
+    tokens.map(({ token }) => token),
+    ['again', 'again'],
+  );
+  assert.equal((await pass.insteadOf('first')).token, 'again');
+  assert.deepEqual(calls, ['renew first', 'join CODE ABCDE']);
+});
+
 test('a removed learner and an ended workshop are told apart', async () => {
   for (const [code, status, loss] of [
     ['removed', 403, 'removed'],

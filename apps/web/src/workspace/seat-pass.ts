@@ -71,6 +71,11 @@ export class SeatPass {
     return leftMs > RENEW_BEFORE_MS ? this.#session : this.renew();
   }
 
+  /** A session with another token than this one, which was refused before its time: its key may have been ended. */
+  async insteadOf(refused: string): Promise<SeatSession> {
+    return this.#session.token === refused ? this.renew() : this.fresh();
+  }
+
   /** Exchanges the token now; several callers share one exchange. */
   renew(): Promise<SeatSession> {
     this.#renewing ??= this.#exchange().finally(() => {
@@ -97,7 +102,7 @@ export class SeatPass {
     return this.#session;
   }
 
-  /** A token too old to exchange: code and return code lead back to the seat. */
+  /** A token that cannot be exchanged, being too old or of a key that has ended: code and return code lead back to the seat. */
   async #return(error: unknown): Promise<SeatSession> {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     const { name, odehash } = this.#session;

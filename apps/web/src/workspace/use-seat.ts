@@ -10,8 +10,9 @@ import { seatBase, socketUrl } from './seat-address.ts';
 import type { SeatLoss } from './seat-pass.ts';
 import { SeatLostError, SeatPass } from './seat-pass.ts';
 
-export async function seatAccess(pass: SeatPass): Promise<{ base: string; token: string }> {
-  const session = await pass.fresh();
+/** Where the seat is, and a token for it: another one than `refused`, where that is given. */
+export async function seatAccess(pass: SeatPass, refused?: string): Promise<{ base: string; token: string }> {
+  const session = refused === undefined ? await pass.fresh() : await pass.insteadOf(refused);
   return { base: seatBase(session, window.location.href), token: session.token };
 }
 
@@ -30,9 +31,9 @@ export function useSeat(saved: SavedSeat, onLost: (loss: SeatLoss) => void): Wor
       },
       now: Date.now,
     });
-    const files = seatFiles(() => seatAccess(pass));
-    const changes = new FileChanges(async () => {
-      const { base, token } = await seatAccess(pass);
+    const files = seatFiles((refused) => seatAccess(pass, refused));
+    const changes = new FileChanges(async (refused) => {
+      const { base, token } = await seatAccess(pass, refused);
       return { url: socketUrl(base, '/files/watch'), token };
     });
     return { pass, files, changes, openFiles: new OpenFiles(files) };

@@ -1,5 +1,5 @@
 import type { FileChange } from '@clarateach/contract/files';
-import { BEARER_PROTOCOL_PREFIX, FILES_PROTOCOL } from '@clarateach/contract/terminal';
+import { BEARER_PROTOCOL_PREFIX, CLOSE_TOKEN_EXPIRED, FILES_PROTOCOL } from '@clarateach/contract/terminal';
 import { reconnectDelayMs } from '../terminal/reconnect-schedule.ts';
 
 type Listener = (changes: readonly FileChange[]) => void;
@@ -21,10 +21,15 @@ export class FileChanges {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #attempt = 0;
   #closed = false;
+  #token: string | undefined;
+  /** The token that the last connection was closed for. */
+  #refused: string | undefined;
 
-  constructor(access: () => Promise<{ url: string; token: string }>) {
+  constructor(access: (refused?: string) => Promise<{ url: string; token: string }>) {
     this.#open = async () => {
-      const { url, token } = await access();
+      const { url, token } = await access(this.#refused);
+      this.#refused = undefined;
+      this.#token = token;
       return new WebSocket(url, [FILES_PROTOCOL, BEARER_PROTOCOL_PREFIX + token]);
     };
   }
@@ -68,8 +73,9 @@ export class FileChanges {
       const change = typeof data === 'string' ? readChange(data) : undefined;
       if (change) this.#gather(change);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.#socket !== socket) return;
+      if (code === CLOSE_TOKEN_EXPIRED) this.#refused = this.#token;
       this.#socket = undefined;
       if (openedAt > 0 && Date.now() - openedAt > STABLE_MS) this.#attempt = 0;
       this.#retry();

@@ -28,12 +28,31 @@ export interface SeatFiles {
   download(path: string, kind: 'file' | 'directory'): Promise<Blob>;
 }
 
-export function seatFiles(access: () => Promise<SeatAccess>): SeatFiles {
+/** The response to a request with a seat token; one whose token is refused is sent once more with another. */
+export async function withSeatToken(
+  access: (refused?: string) => Promise<SeatAccess>,
+  send: (access: SeatAccess) => Promise<Response>,
+): Promise<Response> {
+  const first = await access();
+  const response = await send(first);
+  // Refused before the seat has heard of it, so nothing is done twice.
+  return response.status === 401 ? send(await access(first.token)) : response;
+}
+
+export function seatFiles(access: (refused?: string) => Promise<SeatAccess>): SeatFiles {
   async function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const { base, token } = await access();
-    let response: Response;
+    const response = await withSeatToken(access, (current) => send(current, method, path, init));
+    if (!response.ok) throw await responseError(response);
+    return response;
+  }
+  async function send(
+    { base, token }: SeatAccess,
+    method: string,
+    path: string,
+    init: RequestInit,
+  ): Promise<Response> {
     try {
-      response = await fetch(base + path, {
+      return await fetch(base + path, {
         ...init,
         method,
         headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
@@ -42,8 +61,6 @@ export function seatFiles(access: () => Promise<SeatAccess>): SeatFiles {
     } catch (error) {
       throw offline(error);
     }
-    if (!response.ok) throw await responseError(response);
-    return response;
   }
   const json = (body: unknown): RequestInit => ({
     headers: { 'Content-Type': 'application/json' },

@@ -1,19 +1,23 @@
 import { offline, responseError } from '../../api/api-error.ts';
+import { withSeatToken } from '../files/seat-files.ts';
 import type { SeatPass } from '../seat-pass.ts';
 import { seatAccess } from '../use-seat.ts';
 
 async function call(pass: SeatPass, init: RequestInit): Promise<Response> {
-  const { base, token } = await seatAccess(pass);
-  let response: Response;
-  try {
-    response = await fetch(`${base}/preview`, {
-      ...init,
-      headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
-      cache: 'no-store',
-    });
-  } catch (error) {
-    throw offline(error);
-  }
+  const response = await withSeatToken(
+    (refused) => seatAccess(pass, refused),
+    async ({ base, token }) => {
+      try {
+        return await fetch(`${base}/preview`, {
+          ...init,
+          headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
+          cache: 'no-store',
+        });
+      } catch (error) {
+        throw offline(error);
+      }
+    },
+  );
   if (!response.ok) throw await responseError(response);
   return response;
 }

@@ -7,6 +7,7 @@ import {
   type AgentInfo,
   agentError,
   agentInfo,
+  agentKeys,
   type HolderRequest,
   type RevocationsRequest,
   type VmRequest,
@@ -35,6 +36,8 @@ export interface RemoteAgent extends Omit<SeatProvider, 'info'> {
   setHolder(seat: SeatId, holder: HolderRequest, signal: AbortSignal): Promise<void>;
   /** Adds to the tokens that the agent refuses; their connections have ended when it resolves. */
   revoke(request: RevocationsRequest, signal: AbortSignal): Promise<void>;
+  /** Says which keys are honoured now; the agent has fetched them when it resolves. Gives those that it has. */
+  tellKeys(ids: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /** The agent as a seat provider. Asks it first what it runs, so it throws when the agent is not there. */
@@ -203,6 +206,11 @@ export function remoteAgent({ address, token, installation }: RemoteOptions): Re
 
     async revoke(request, signal) {
       await done(await ask('PUT', '/revocations', { signal, body: request }));
+    },
+
+    async tellKeys(ids, signal) {
+      const answer = await ask('PUT', '/keys', { signal, body: { key_ids: ids } });
+      return (await read(answer, agentKeys, signal)).key_ids;
     },
 
     async close() {},
