@@ -87,6 +87,9 @@ describe('the caller of a procedure', () => {
   it('shows a seat token where learners call', async () => {
     await assert.rejects(identify('learner', undefined).found, { code: 'unauthenticated' });
     const { found } = identify('learner', undefined, { authorization: 'Bearer seat.token.here' });
-    assert.deepEqual(await found, { kind: 'learner', claims: { token: 'seat.token.here' } });
+    const caller = await found;
+    assert.ok(caller.kind === 'learner');
+    assert.deepEqual(caller.claims, { token: 'seat.token.here' });
+    caller.verifyAgain();
   });
 });

@@ -22,7 +22,12 @@ export interface RequestContext {
 
 export type Caller =
   | { readonly kind: 'anyone' }
-  | { readonly kind: 'learner'; readonly claims: SeatClaims }
+  | {
+      readonly kind: 'learner';
+      readonly claims: SeatClaims;
+      /** Throws when the token was taken back, or its key ended, since the request came. */
+      verifyAgain(): void;
+    }
   | { readonly kind: 'person'; readonly person: Person };
 
 export type IdentifyCaller = (
@@ -53,8 +58,10 @@ export function identifyCaller(deps: {
     switch (meta.caller) {
       case 'anyone':
         return { kind: 'anyone' };
-      case 'learner':
-        return { kind: 'learner', claims: seatTokens.verifyForRenewal(seatToken(context, input)) };
+      case 'learner': {
+        const verify = () => seatTokens.verifyForRenewal(seatToken(context, input));
+        return { kind: 'learner', claims: verify(), verifyAgain: () => void verify() };
+      }
       case 'instructor':
         return { kind: 'person', person: await person(context, meta) };
       case 'admin': {
@@ -74,9 +81,9 @@ export function personOf({ caller }: { readonly caller: Caller }): Person {
   return caller.person;
 }
 
-export function claimsOf({ caller }: { readonly caller: Caller }): SeatClaims {
+export function learnerOf({ caller }: { readonly caller: Caller }): Caller & { readonly kind: 'learner' } {
   if (caller.kind !== 'learner') throw new Error(`A procedure of learners was reached by ${caller.kind}.`);
-  return caller.claims;
+  return caller;
 }
 
 function seatToken({ headers }: RequestContext, input: unknown): string {

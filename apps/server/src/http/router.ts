@@ -13,7 +13,7 @@ import type { Database } from '../store/database.ts';
 import type { SeatTokens } from '../tokens/seat-tokens.ts';
 import type { Workshops } from '../workshops/workshops.ts';
 import { createAuditTrail } from './audit-trail.ts';
-import { claimsOf, identifyCaller, personOf, type RequestContext } from './callers.ts';
+import { identifyCaller, learnerOf, personOf, type RequestContext } from './callers.ts';
 import { createCodeGuesses } from './code-guesses.ts';
 import { type EntryRoutesDeps, entryRoutes } from './entry-routes.ts';
 import { implementer } from './implementer.ts';
@@ -113,8 +113,11 @@ export function createRouter(deps: RouterDeps) {
         ),
       ),
       renew: os.join.renew.handler(async ({ context }) => {
-        const { workshopId, odehash } = claimsOf(context);
-        return session(await join.claimOf(workshopId, odehash), context);
+        const { claims, verifyAgain } = learnerOf(context);
+        const renewed = await session(await join.claimOf(claims.workshopId, claims.odehash), context);
+        // A key that ended meanwhile must not live on in a token of the next.
+        verifyAgain();
+        return renewed;
       }),
     },
 

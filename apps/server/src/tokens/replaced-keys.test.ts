@@ -45,9 +45,28 @@ describe('signing keys that an operator ends at once', () => {
     let { token } = session;
     const lags: number[] = [];
     for (let round = 0; round < 5; round++) {
+      const old = token;
+      let replacing = true;
+      const renewed: string[] = [];
+      const renewals = servers.flatMap((server) =>
+        Array.from({ length: 4 }, async () => {
+          while (replacing) {
+            const renewal = await server
+              .as({ authorization: `Bearer ${old}` })
+              .request('POST', '/api/session/renew', {});
+            const body = (await renewal.json()) as Partial<SeatSession>;
+            if (body.token) renewed.push(body.token);
+          }
+        }),
+      );
       const replacedAt = await replaceKeys(url);
       const ends = await Promise.all(servers.map((server) => refusedFrom(server, token)));
       lags.push(Math.round(Math.max(...ends) - replacedAt));
+      replacing = false;
+      await Promise.all(renewals);
+      // No renewal that was under way carries an old token over into the new key.
+      assert.ok(renewed.length > 0);
+      for (const each of renewed) assert.equal(await files(one, each), 401);
       for (const server of servers) {
         const renewal = await server
           .as({ authorization: `Bearer ${token}` })
