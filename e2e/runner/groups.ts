@@ -62,7 +62,8 @@ export async function collectTests(
     if (patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))) files.push(file);
   }
   files.sort();
-  return GROUPS.map((group) => ({ group, files: files.filter((file) => group.claims(file)) })).filter(
+  const groupOf = (file: string) => GROUPS.find((group) => group.claims(file));
+  return GROUPS.map((group) => ({ group, files: files.filter((file) => groupOf(file) === group) })).filter(
     (each) => each.files.length > 0,
   );
 }
