@@ -10,7 +10,7 @@ import {
 import { which } from '@clarateach/cli/machine/which';
 import type { Output } from '@clarateach/cli/output';
 import { buildSeatPrograms, buildWeb } from '@clarateach/cli/prepare/builds';
-import { prepareMicrovmImages } from '@clarateach/cli/prepare/microvm-images';
+import { prepareKernel, prepareRootDisk } from '@clarateach/cli/prepare/microvm-images';
 import { buildSeatImage } from '@clarateach/cli/prepare/seat-image';
 import { STATE_DIRECTORY } from '@clarateach/cli/root';
 import { engineAnswers, type OwnedEngine, startEngine } from './docker-engine.ts';
@@ -88,7 +88,8 @@ export async function prepareMachine(options: Options): Promise<Machine> {
     say('Building the seat image (unchanged parts are not built again) …');
     await attempt('seat image', () => buildSeatImage(output, signal));
     if (process.getuid?.() === 0) {
-      await attempt('images of microVMs', () => prepareMicrovmImages(output, signal, MICROVM_IMAGES));
+      await attempt('guest kernel', () => prepareKernel(output, signal, { imagesDirectory: MICROVM_IMAGES }));
+      await attempt('root disk of microVMs', () => prepareRootDisk(output, signal, MICROVM_IMAGES));
     }
   }
   for (const reason of missing) say(`MISSING ${reason}`);

@@ -14,6 +14,16 @@ export function terminationSignal(onFirst: () => void = () => undefined): AbortS
   return controller.signal;
 }
 
+/** What fails in `work` once a person has asked the command to end is told as that, and not as a failure. */
+export async function interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
 /** A person asked the command to end; that is no failure to explain. */
 export class Interrupted extends Error {
   constructor() {

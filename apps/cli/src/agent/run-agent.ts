@@ -14,12 +14,11 @@ import { chooseRuntime } from '../up/choose-runtime.ts';
 export async function runAgent(output: Output, signal: AbortSignal, options: AgentOptions): Promise<void> {
   // Wrong settings are told before anything is built.
   const asked = configFrom(await withMetadataToken(process.env), options);
-  const { runtime, why } = await chooseRuntime(output, signal, asked.runtime);
-  output.note(`Seats run in the ${runtime} runtime (${why})`);
-  await whileBuilding(output, signal, () =>
-    prepareSeats(output, signal, runtime, asked.microvm.imagesDirectory),
-  );
-  const agent = await start({ ...asked, runtime });
+  const { imagesDirectory } = asked.microvm;
+  const chosen = await chooseRuntime(output, signal, { asked: asked.runtime, imagesDirectory });
+  output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
+  await whileBuilding(output, signal, () => prepareSeats(output, signal, chosen, imagesDirectory));
+  const agent = await start({ ...asked, runtime: chosen.runtime });
   try {
     output.line(`ClaraTeach agent is ready at ${agent.url}`);
     if (!signal.aborted) await once(signal, 'abort');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Output } from '../output.ts';
 import { STATE_DIRECTORY } from '../root.ts';
+import { interruptible } from '../signals.ts';
 
 const LOOK_AGAIN_MS = 250;
 
@@ -23,7 +24,7 @@ export async function whileBuilding<T>(
       if (!told) output.note('Another clarateach is building in this checkout; waiting for it.');
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
-    return await work();
+    return await interruptible(signal, work);
   } finally {
     lock.close();
   }

@@ -1,4 +1,5 @@
 import type { Output } from '../output.ts';
+import type { Chosen } from '../up/choose-runtime.ts';
 import { buildSeatPrograms } from './builds.ts';
 import { step } from './step.ts';
 
@@ -6,16 +7,23 @@ import { step } from './step.ts';
 export async function prepareSeats(
   output: Output,
   signal: AbortSignal,
-  runtime: 'local' | 'docker' | 'firecracker',
+  { runtime, makesImages }: Chosen,
   imagesDirectory: string,
 ): Promise<void> {
   if (runtime === 'local') {
     await buildSeatPrograms(output, signal);
     return;
   }
-  const { buildSeatImage } = await import('./seat-image.ts');
-  await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
+  if (makesImages) {
+    const { buildSeatImage } = await import('./seat-image.ts');
+    await step(output, 'Preparing the seat image', () => buildSeatImage(output, signal));
+  }
   if (runtime === 'docker') return;
-  const { prepareMicrovmImages } = await import('./microvm-images.ts');
-  await prepareMicrovmImages(output, signal, imagesDirectory);
+  const { prepareKernel, prepareRootDisk } = await import('./microvm-images.ts');
+  await step(output, 'Preparing the guest kernel', () => prepareKernel(output, signal, { imagesDirectory }));
+  if (makesImages) {
+    await step(output, 'Preparing the root disk of seats', () =>
+      prepareRootDisk(output, signal, imagesDirectory),
+    );
+  }
 }

@@ -1,5 +1,7 @@
+import { access } from 'node:fs/promises';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { probeLocal } from '@clarateach/seats/providers/local/probe';
+import { rootfsFile } from '@clarateach/seats/providers/microvm/settings';
 import { CommandError } from '../errors.ts';
 import {
   installCommand,
@@ -13,46 +15,62 @@ export interface Chosen {
   readonly runtime: 'local' | 'docker' | 'firecracker';
   /** Why this one, and what to mind; for people. */
   readonly why: string;
+  /** Whether the seats' images are made here; false where only what lies there already can be used. */
+  readonly makesImages: boolean;
 }
 
 /** The runtime that is asked for, when this machine can run it; for `auto` the best that it can. */
 export async function chooseRuntime(
   output: Output,
   signal: AbortSignal,
-  asked: 'auto' | 'local' | 'docker' | 'firecracker',
+  {
+    asked,
+    imagesDirectory,
+  }: {
+    readonly asked: 'auto' | 'local' | 'docker' | 'firecracker';
+    /** Where the kernel and the root disks of microVM seats are. */
+    readonly imagesDirectory: string;
+  },
 ): Promise<Chosen> {
   switch (asked) {
     case 'firecracker':
-      return { runtime: 'firecracker', why: `asked for. ${await prepareMicrovms(output, signal)}` };
+      return prepareMicrovms(output, signal, imagesDirectory);
     case 'docker': {
       const docker = await probeDocker();
       if (!docker.ok) {
         throw new CommandError(`The docker runtime cannot be used. ${docker.note} Or use --runtime local.`);
       }
-      return { runtime: 'docker', why: `asked for; ${docker.note}` };
+      return { runtime: 'docker', why: `asked for; ${docker.note}`, makesImages: true };
     }
     case 'local':
-      return { runtime: 'local', why: `asked for. ${await prepareLocal(output, signal)}` };
+      return { runtime: 'local', why: `asked for. ${await prepareLocal(output, signal)}`, makesImages: true };
     case 'auto': {
       const docker = await probeDocker();
-      if (docker.ok) return { runtime: 'docker', why: `${docker.note} answers on this machine` };
+      if (docker.ok) {
+        return { runtime: 'docker', why: `${docker.note} answers on this machine`, makesImages: true };
+      }
       const note = await prepareLocal(output, signal);
-      return { runtime: 'local', why: `docker cannot be used: ${docker.note} ${note}` };
+      return { runtime: 'local', why: `docker cannot be used: ${docker.note} ${note}`, makesImages: true };
     }
   }
 }
 
 /** Installs what microVM seats lack; which VMM runs them is found out by a trial when the server starts. */
-async function prepareMicrovms(output: Output, signal: AbortSignal): Promise<string> {
+async function prepareMicrovms(
+  output: Output,
+  signal: AbortSignal,
+  imagesDirectory: string,
+): Promise<Chosen> {
   if (process.getuid?.() !== 0) {
     throw new CommandError(
       'The firecracker runtime needs root for the network of its VMs: run `sudo ./clarateach up --runtime firecracker`, or use --runtime docker.',
     );
   }
   const docker = await probeDocker();
-  if (!docker.ok) {
+  const rootDisk = rootfsFile(imagesDirectory);
+  if (!docker.ok && !(await exists(rootDisk))) {
     throw new CommandError(
-      `The root disk of microVM seats is made from the seat image, which needs Docker. ${docker.note} Or make it elsewhere (\`clarateach rootfs build\`) and start \`clarateach server\` with RUNTIME=firecracker.`,
+      `The root disk of microVM seats is made from the seat image, which needs Docker. ${docker.note} Or make it on another machine with \`clarateach rootfs build\` and copy it to ${rootDisk}.`,
     );
   }
   const missing = await installPrograms(output, MICROVM_PROGRAMS, signal);
@@ -61,7 +79,20 @@ async function prepareMicrovms(output: Output, signal: AbortSignal): Promise<str
       `MicroVM seats lack programs. Install what is missing: ${installCommand(missing)}`,
     );
   }
-  return 'Each seat is a virtual machine.';
+  return {
+    runtime: 'firecracker',
+    why: docker.ok
+      ? 'asked for. Each seat is a virtual machine.'
+      : `asked for. Each seat is a virtual machine. ${rootDisk} is used as it is: without Docker it is not made anew.`,
+    makesImages: docker.ok,
+  };
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Installs what local seats lack, where that may be done, and says what seats are like without the rest. */

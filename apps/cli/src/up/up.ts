@@ -61,13 +61,13 @@ async function runtimeHere(
   asked: UpOptions['runtime'],
   imagesDirectory: string,
 ): Promise<Chosen['runtime']> {
-  const { runtime, why } = await chooseRuntime(output, signal, asked);
-  output.note(`Seats run in the ${runtime} runtime (${why})`);
+  const chosen = await chooseRuntime(output, signal, { asked, imagesDirectory });
+  output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
   await whileBuilding(output, signal, async () => {
     await buildWeb(output, signal);
-    await prepareSeats(output, signal, runtime, imagesDirectory);
+    await prepareSeats(output, signal, chosen, imagesDirectory);
   });
-  return runtime;
+  return chosen.runtime;
 }
 
 async function requirePort({
