@@ -18,22 +18,50 @@ function controlled(maxBatch = 10) {
   return { batches, submit };
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** Enough turns of the event loop for a batch to be gathered. */
+const gathered = async () => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
 
-test('a lone item goes at once; those that come meanwhile go together', async () => {
+test('items that come together go together, and those that come meanwhile in the next batch', async () => {
   const { batches, submit } = controlled();
-  const outcomes = [submit('a', 1), submit('a', 2), submit('a', 3)];
-  assert.deepEqual(batches[0]?.items, [1]);
+  const outcomes = [submit('a', 1), submit('a', 2)];
+  assert.equal(batches.length, 0);
+  await gathered();
+  outcomes.push(submit('a', 3), submit('a', 4));
+  await gathered();
   batches[0]?.finish();
-  await turn();
-  assert.deepEqual(batches[1]?.items, [2, 3]);
+  await gathered();
   batches[1]?.finish();
-  assert.deepEqual(await Promise.all(outcomes), [10, 20, 30]);
+  assert.deepEqual(
+    batches.map(({ items }) => items),
+    [
+      [1, 2],
+      [3, 4],
+    ],
+  );
+  assert.deepEqual(await Promise.all(outcomes), [10, 20, 30, 40]);
+});
+
+test('a batch waits for as long as each turn brings more, but not for ever', async () => {
+  const { batches, submit } = controlled(1_000);
+  let count = 1;
+  const outcomes = [submit('a', count)];
+  while (batches.length === 0) {
+    outcomes.push(submit('a', ++count));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok((batches[0]?.items.length ?? 0) > 1);
+  batches[0]?.finish();
+  await gathered();
+  batches[1]?.finish();
+  assert.equal((await Promise.all(outcomes)).length, count);
 });
 
 test('lanes do not wait for one another', async () => {
   const { batches, submit } = controlled();
   const outcomes = [submit('a', 1), submit('b', 2)];
+  await gathered();
   assert.deepEqual(
     batches.map(({ lane }) => lane),
     ['a', 'b'],
@@ -44,25 +72,26 @@ test('lanes do not wait for one another', async () => {
 
 test('a batch is never larger than asked for', async () => {
   const { batches, submit } = controlled(2);
-  const outcomes = [1, 2, 3, 4].map((item) => submit('a', item));
+  const outcomes = [1, 2, 3, 4, 5].map((item) => submit('a', item));
   for (let index = 0; index < 3; index++) {
+    await gathered();
     batches[index]?.finish();
-    await turn();
   }
   assert.deepEqual(
     batches.map(({ items }) => items),
-    [[1], [2, 3], [4]],
+    [[1, 2], [3, 4], [5]],
   );
-  assert.deepEqual(await Promise.all(outcomes), [10, 20, 30, 40]);
+  assert.deepEqual(await Promise.all(outcomes), [10, 20, 30, 40, 50]);
 });
 
 test('a batch that fails rejects its own items and no others', async () => {
-  const { batches, submit } = controlled();
+  const { batches, submit } = controlled(1);
   const first = submit('a', 1);
   const second = submit('a', 2);
+  await gathered();
   batches[0]?.finish(new Error('down'));
   await assert.rejects(first, /down/);
-  await turn();
+  await gathered();
   batches[1]?.finish();
   assert.equal(await second, 20);
 });

@@ -1,7 +1,11 @@
+/** A burst is gathered for so long at most; far less than the sync to disk that it saves. */
+const GATHER_MS = 5;
+
 /**
- * Group commit: items of one lane that arrive while a batch is under way wait, and all that wait go
- * together in the next. A lone item does not wait at all. The outcomes come in the order of the
- * items; when `run` throws, every item of that batch is rejected with the error.
+ * Group commit: items of one lane that come together, or while a batch is under way, go together in the
+ * next. A lone item waits for one turn of the event loop, and a batch for as long as each turn brings more.
+ * The outcomes come in the order of the items; when `run` throws, every item of that batch is rejected
+ * with the error.
  */
 export function batchLanes<Lane, Item, Outcome>(options: {
   readonly maxBatch: number;
@@ -12,11 +16,22 @@ export function batchLanes<Lane, Item, Outcome>(options: {
     readonly resolve: (outcome: Outcome) => void;
     readonly reject: (error: unknown) => void;
   }
+  const { maxBatch } = options;
   const lanes = new Map<Lane, Waiting[]>();
+
+  const gather = async (waiting: readonly Waiting[]) => {
+    const until = performance.now() + GATHER_MS;
+    let seen = 0;
+    while (waiting.length > seen && waiting.length < maxBatch && performance.now() < until) {
+      seen = waiting.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
 
   const drain = async (lane: Lane, waiting: Waiting[]) => {
     while (waiting.length > 0) {
-      const batch = waiting.splice(0, options.maxBatch);
+      await gather(waiting);
+      const batch = waiting.splice(0, maxBatch);
       try {
         const outcomes = await options.run(
           lane,
