@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { eventually } from '../testing/control-plane.ts';
 import { batchLanes } from './batch-lanes.ts';
 
 function controlled(maxBatch = 10) {
@@ -18,20 +19,18 @@ function controlled(maxBatch = 10) {
   return { batches, submit };
 }
 
-/** Enough turns of the event loop for a batch to be gathered. */
-const gathered = async () => {
-  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
+/** Resolves when so many batches were begun. */
+const begun = (batches: readonly unknown[], count: number) =>
+  eventually(() => batches.length >= count || undefined);
 
 test('items that come together go together, and those that come meanwhile in the next batch', async () => {
   const { batches, submit } = controlled();
   const outcomes = [submit('a', 1), submit('a', 2)];
   assert.equal(batches.length, 0);
-  await gathered();
+  await begun(batches, 1);
   outcomes.push(submit('a', 3), submit('a', 4));
-  await gathered();
   batches[0]?.finish();
-  await gathered();
+  await begun(batches, 2);
   batches[1]?.finish();
   assert.deepEqual(
     batches.map(({ items }) => items),
@@ -43,7 +42,7 @@ test('items that come together go together, and those that come meanwhile in the
   assert.deepEqual(await Promise.all(outcomes), [10, 20, 30, 40]);
 });
 
-test('a batch waits for as long as each turn brings more, but not for ever', async () => {
+test('a batch waits for as long as each moment brings more, but not for ever', async () => {
   const { batches, submit } = controlled(1_000);
   let count = 1;
   const outcomes = [submit('a', count)];
@@ -53,15 +52,17 @@ test('a batch waits for as long as each turn brings more, but not for ever', asy
   }
   assert.ok((batches[0]?.items.length ?? 0) > 1);
   batches[0]?.finish();
-  await gathered();
-  batches[1]?.finish();
+  if ((batches[0]?.items.length ?? 0) < count) {
+    await begun(batches, 2);
+    batches[1]?.finish();
+  }
   assert.equal((await Promise.all(outcomes)).length, count);
 });
 
 test('lanes do not wait for one another', async () => {
   const { batches, submit } = controlled();
   const outcomes = [submit('a', 1), submit('b', 2)];
-  await gathered();
+  await begun(batches, 2);
   assert.deepEqual(
     batches.map(({ lane }) => lane),
     ['a', 'b'],
@@ -74,7 +75,7 @@ test('a batch is never larger than asked for', async () => {
   const { batches, submit } = controlled(2);
   const outcomes = [1, 2, 3, 4, 5].map((item) => submit('a', item));
   for (let index = 0; index < 3; index++) {
-    await gathered();
+    await begun(batches, index + 1);
     batches[index]?.finish();
   }
   assert.deepEqual(
@@ -88,10 +89,10 @@ test('a batch that fails rejects its own items and no others', async () => {
   const { batches, submit } = controlled(1);
   const first = submit('a', 1);
   const second = submit('a', 2);
-  await gathered();
+  await begun(batches, 1);
   batches[0]?.finish(new Error('down'));
   await assert.rejects(first, /down/);
-  await gathered();
+  await begun(batches, 2);
   batches[1]?.finish();
   assert.equal(await second, 20);
 });

@@ -1,11 +1,14 @@
-/** A burst is gathered for so long at most; far less than the sync to disk that it saves. */
-const GATHER_MS = 5;
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A batch waits for as long as each such moment brings more, and no longer than {@link GATHER_MS} in all. */
+const MOMENT_MS = 1;
+/** Far less than what a transaction with its sync to disk costs a burst. */
+const GATHER_MS = 10;
 
 /**
- * Group commit: items of one lane that come together, or while a batch is under way, go together in the
- * next. A lone item waits for one turn of the event loop, and a batch for as long as each turn brings more.
- * The outcomes come in the order of the items; when `run` throws, every item of that batch is rejected
- * with the error.
+ * Group commit: items of one lane that come within a moment, or while a batch is under way, go together
+ * in the next. The outcomes come in the order of the items; when `run` throws, every item of that batch
+ * is rejected with the error.
  */
 export function batchLanes<Lane, Item, Outcome>(options: {
   readonly maxBatch: number;
@@ -24,7 +27,7 @@ export function batchLanes<Lane, Item, Outcome>(options: {
     let seen = 0;
     while (waiting.length > seen && waiting.length < maxBatch && performance.now() < until) {
       seen = waiting.length;
-      await new Promise((resolve) => setImmediate(resolve));
+      await sleep(MOMENT_MS);
     }
   };
 

@@ -227,10 +227,11 @@ type DoorWorkshop = Pick<WorkshopRow, 'id' | 'name' | 'code' | 'entry'>;
 async function doorsOf({ db }: Database, codes: readonly string[]): Promise<readonly Door[]> {
   const doors = new Map<string, Door>();
   const workshops = () => db.selectFrom('workshops').select(['id', 'name', 'code', 'entry']);
-  for (const workshop of await workshops().where('code', 'in', codes).execute()) {
+  const distinct = [...new Set(codes)];
+  for (const workshop of await workshops().where('code', 'in', distinct).execute()) {
     doors.set(workshop.code, { kind: 'workshop', workshop });
   }
-  const others = codes.filter((code) => !doors.has(code));
+  const others = distinct.filter((code) => !doors.has(code));
   if (others.length > 0) {
     const registrations = await db
       .selectFrom('registrations')
