@@ -5,10 +5,10 @@ import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { placeOf, type RegistrationRow } from '../entry/store.ts';
 import { phaseOfSeat } from '../reconciler/situation.ts';
 import { removedAmong, removedByInstructor } from '../removal/removal.ts';
+import { batchLanes } from '../store/batch-lanes.ts';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
 import { loadWorkshop, type WorkshopRow, type WorkshopState } from '../workshops/store.ts';
-import { batchLanes } from './batch-lanes.ts';
 import { type ClaimOutcome, type ClaimRequest, claimSeats, isAdmitted } from './claims.ts';
 
 /** A learner's place. */
