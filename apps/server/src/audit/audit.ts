@@ -5,7 +5,8 @@ import type { AuditLogTable } from '../store/audit-schema.ts';
 import type { Database } from '../store/database.ts';
 import { plainText } from './plain-text.ts';
 
-const FLUSH_MS = 20;
+/** Long enough that the lines of a class are written after it has its answers, and not between them. */
+const FLUSH_MS = 100;
 const ROWS_AT_ONCE = 50;
 /** While the database is away so many lines wait; the oldest of more are lost, and that is reported. */
 const MAX_WAITING = 10_000;
