@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +11,7 @@ import { startPostgres } from '@clarateach/server/store/testing';
 import { freePort } from '@clarateach/server/testing/free-port';
 import pg from 'pg';
 import { compare, options, percentile, save } from './harness.ts';
+import { keepConnections } from './kept-connections.ts';
 import { connectInstructor } from './platform.ts';
 
 const BURSTS = options.short ? [50] : [50, 500];
@@ -36,7 +36,6 @@ const server = spawn(process.execPath, [fileURLToPath(new URL('./join-burst-serv
   },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
-const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 try {
   const { url, signIn } = await announced(server);
   const instructor = await connectInstructor(url, signIn);
@@ -50,9 +49,12 @@ try {
           name: 'POST /api/join',
           async measure() {
             const { id, code } = await instructor.workshop(burst);
+            // Open beforehand on both sides: browsers have loaded the page, and the raw side has its pool.
+            const browsers = await keepConnections(url, burst);
             const { latencies, answers } = await atOnce(burst, (index) =>
-              post<SeatSession>(new URL('/api/join', url), { code, name: `Learner ${index}` }),
+              browsers.post<SeatSession>(index, '/api/join', { code, name: `Learner ${index}` }),
             );
+            browsers.close();
             distinct(answers.map((answer) => answer.seat));
             await instructor.remove(id);
             return percentile(latencies, 0.99);
@@ -79,7 +81,6 @@ try {
   }
   await save('join-burst', results);
 } finally {
-  agent.destroy();
   server.kill('SIGTERM');
   if (server.exitCode === null) await once(server, 'exit');
   await pool.end();
@@ -113,26 +114,4 @@ async function announced(child: ChildProcess): Promise<{ url: string; signIn: st
     return JSON.parse(line) as { url: string; signIn: string };
   }
   throw new Error('The server ended before it was ready.');
-}
-
-/** Over connections that are kept, as browsers and the raw side's pool keep theirs. */
-function post<T>(url: URL, body: unknown): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      url,
-      { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          if (response.statusCode === 200) resolve(JSON.parse(text) as T);
-          else reject(new Error(`${response.statusCode} ${text}`));
-        });
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end(JSON.stringify(body));
-  });
 }

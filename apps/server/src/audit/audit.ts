@@ -5,7 +5,8 @@ import type { AuditLogTable } from '../store/audit-schema.ts';
 import type { Database } from '../store/database.ts';
 import { plainText } from './plain-text.ts';
 
-const FLUSH_MS = 20;
+/** Long enough that the lines of a class are written after it has its answers, and not between them. */
+const FLUSH_MS = 100;
 const ROWS_AT_ONCE = 50;
 /** While the database is away so many lines wait; the oldest of more are lost, and that is reported. */
 const MAX_WAITING = 10_000;
@@ -41,6 +42,8 @@ export interface Audit {
    * cannot be written is reported beside it and tried again.
    */
   record(event: AuditEvent): Promise<void>;
+  /** Resolves when what was recorded so far is in the database. */
+  written(): Promise<void>;
   /** The name of a learner in the log: it tells nobody the return code, and the same code always has the same. */
   pseudonym(workshopId: WorkshopId, odehash: string): string;
   /** Writes what still waits. */
@@ -57,7 +60,11 @@ export function createAudit(deps: {
   readonly onError: (error: unknown) => void;
 }): Audit {
   const { database, now } = deps;
-  const waiting: { readonly row: AuditLogTable; readonly done: () => void }[] = [];
+  const waiting: {
+    readonly row: AuditLogTable;
+    readonly done: () => void;
+    readonly written: Promise<void>;
+  }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> | undefined;
   let failing = false;
@@ -108,17 +115,17 @@ export function createAudit(deps: {
 
   return {
     record(event) {
-      return new Promise((resolve) => {
-        waiting.push({ row: rowOf(event, now()), done: resolve });
-        if (waiting.length > MAX_WAITING) {
-          waiting.shift()?.done();
-          deps.onError(
-            new Error('A line of the audit log is lost: the database has been away for too long.'),
-          );
-        }
-        plan(FLUSH_MS);
-      });
+      const { promise: written, resolve: done } = Promise.withResolvers<void>();
+      waiting.push({ row: rowOf(event, now()), done, written });
+      if (waiting.length > MAX_WAITING) {
+        waiting.shift()?.done();
+        deps.onError(new Error('A line of the audit log is lost: the database has been away for too long.'));
+      }
+      plan(FLUSH_MS);
+      return written;
     },
+
+    written: async () => waiting.at(-1)?.written,
 
     pseudonym: (workshopId, odehash) =>
       createHmac('sha256', deps.secret).update(`${workshopId} ${odehash}`).digest('base64url').slice(0, 22),

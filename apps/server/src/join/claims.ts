@@ -12,11 +12,11 @@ import { lockWorkshop, nextRevision, type SessionRow, type WorkshopRow } from '.
 export const ODEHASH_LENGTH = 8;
 
 export interface ClaimRequest {
+  /** The join code or an access code, normalized; an access code stands for a return code of its own. */
+  readonly code: string;
   readonly name: string;
   /** A learner's own code: leads back to their seat, or becomes the code of a new claim. */
   readonly odehash: Odehash | undefined;
-  /** Where an access code was typed: it stands for a return code of its own. */
-  readonly accessCode?: string | undefined;
 }
 
 export type ClaimOutcome =
@@ -25,7 +25,8 @@ export type ClaimOutcome =
   | { readonly outcome: 'removed' }
   /** The workshop takes no newcomers by the join code alone, or not this registration. */
   | { readonly outcome: 'not_admitted'; readonly registration: RegistrationRow | undefined }
-  /** The access code was replaced a moment ago. */
+  | { readonly outcome: 'not_running' }
+  /** The code does not open this workshop, or not any more. */
   | { readonly outcome: 'unknown_code' };
 
 /**
@@ -47,13 +48,21 @@ export async function claimSeats(
 ): Promise<{ workshop: WorkshopRow | undefined; outcomes: readonly ClaimOutcome[] }> {
   const { workshopId, now } = request;
   const workshop = await lockWorkshop(request.database, trx, workshopId);
-  if (workshop?.wanted !== 'running') return { workshop, outcomes: [] };
+  if (!workshop) return { workshop, outcomes: request.requests.map(() => ({ outcome: 'unknown_code' })) };
 
-  const registered = await registrationsByCode(trx, workshopId, request.requests);
+  const accessCodes = request.requests.flatMap(({ code }) => (code === workshop.code ? [] : code));
+  const registered = await registrationsByCode(trx, workshopId, accessCodes);
   const requests = request.requests.map((each) => {
-    const registration = each.accessCode === undefined ? undefined : registered.get(each.accessCode);
-    return { ...each, registration, odehash: registration?.odehash ?? each.odehash };
+    const registration = each.code === workshop.code ? undefined : registered.get(each.code);
+    const opens = registration !== undefined || each.code === workshop.code;
+    return { name: each.name, odehash: registration?.odehash ?? each.odehash, registration, opens };
   });
+  if (workshop.wanted !== 'running') {
+    return {
+      workshop,
+      outcomes: requests.map(({ opens }) => ({ outcome: opens ? 'not_running' : 'unknown_code' })),
+    };
+  }
   const odehashes = requests.flatMap(({ odehash }) => odehash ?? []);
   const known = await knownSessions(trx, workshopId, odehashes);
   const removed = await removedAmong(trx, workshopId, odehashes);
@@ -61,14 +70,16 @@ export async function claimSeats(
   const free = newcomers > 0 ? await freeSeats(trx, workshopId, newcomers) : [];
   const made: SessionsTable[] = [];
   const renamed: SessionRow[] = [];
-  const came = new Map<string, { readonly registration: RegistrationRow; readonly seat: number }>();
+  const came = new Set<string>();
 
-  const outcomes = requests.map(({ name, odehash, accessCode, registration }): ClaimOutcome => {
-    if (accessCode !== undefined && !registration) return { outcome: 'unknown_code' };
+  const outcomes = requests.map(({ name, odehash, registration, opens }): ClaimOutcome => {
+    if (!opens) return { outcome: 'unknown_code' };
     if (odehash !== undefined && removed.has(odehash)) return { outcome: 'removed' };
     if (registration && !isAdmitted(workshop, registration)) return { outcome: 'not_admitted', registration };
     const old = odehash === undefined ? undefined : known.get(odehash);
-    if (registration && old) came.set(registration.id, { registration, seat: old.seat });
+    if (registration && old && (registration.cameAt === null || registration.seat !== old.seat)) {
+      came.add(registration.id);
+    }
     if (old) {
       const session = { ...old, name };
       if (old.name !== name) renamed.push(session);
@@ -77,7 +88,7 @@ export async function claimSeats(
     if (!registration && workshop.entry !== 'open') return { outcome: 'not_admitted', registration };
     const seat = free.shift();
     if (seat === undefined) return { outcome: 'no_free_seat' };
-    if (registration) came.set(registration.id, { registration, seat });
+    if (registration) came.add(registration.id);
     const session: SessionRow = {
       id: randomUUID(),
       workshopId,
@@ -97,14 +108,7 @@ export async function claimSeats(
   for (const { id, name } of renamed) {
     await trx.updateTable('sessions').set({ name }).where('id', '=', id).execute();
   }
-  for (const { registration, seat } of came.values()) {
-    if (registration.cameAt !== null && registration.seat === seat) continue;
-    await trx
-      .updateTable('registrations')
-      .set({ cameAt: registration.cameAt ?? now, seat })
-      .where('id', '=', registration.id)
-      .execute();
-  }
+  if (came.size > 0) await writeSeatsTaken(trx, [...came], now);
   return { workshop, outcomes };
 }
 
@@ -116,12 +120,31 @@ export function isAdmitted(
   return state === 'confirmed' && (entry !== 'list' || source === 'list');
 }
 
+/** That these came, and which seat they have now. */
+async function writeSeatsTaken(
+  trx: Transaction<Schema>,
+  registrations: readonly string[],
+  now: number,
+): Promise<void> {
+  await trx
+    .updateTable('registrations')
+    .set((eb) => ({
+      cameAt: eb.fn.coalesce('cameAt', eb.val(now)),
+      seat: eb
+        .selectFrom('sessions')
+        .select('sessions.seat')
+        .whereRef('sessions.workshopId', '=', 'registrations.workshopId')
+        .whereRef('sessions.odehash', '=', 'registrations.odehash'),
+    }))
+    .where('id', 'in', registrations)
+    .execute();
+}
+
 async function registrationsByCode(
   trx: Transaction<Schema>,
   workshopId: WorkshopId,
-  requests: readonly ClaimRequest[],
+  codes: readonly string[],
 ): Promise<Map<string, RegistrationRow>> {
-  const codes = requests.flatMap(({ accessCode }) => accessCode ?? []);
   if (codes.length === 0) return new Map();
   const rows = await trx
     .selectFrom('registrations')

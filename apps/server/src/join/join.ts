@@ -5,10 +5,10 @@ import type { JoinBody, JoinInfo } from '@clarateach/contract/join';
 import { placeOf, type RegistrationRow } from '../entry/store.ts';
 import { phaseOfSeat } from '../reconciler/situation.ts';
 import { removedAmong, removedByInstructor } from '../removal/removal.ts';
+import { batchLanes } from '../store/batch-lanes.ts';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
 import { loadWorkshop, type WorkshopRow, type WorkshopState } from '../workshops/store.ts';
-import { batchLanes } from './batch-lanes.ts';
 import { type ClaimOutcome, type ClaimRequest, claimSeats, isAdmitted } from './claims.ts';
 
 /** A learner's place. */
@@ -39,7 +39,9 @@ export interface Join {
 }
 
 /** Claims in one transaction; more wait for the next. Far below the databases' limits on parameters. */
-const MAX_BATCH = 200;
+const MAX_BATCH = 500;
+/** Codes whose workshop is remembered. */
+const MAX_KNOWN_CODES = 20_000;
 const SOON_SECONDS = 3;
 
 export function createJoin(deps: {
@@ -59,11 +61,23 @@ export function createJoin(deps: {
   const findByCode = async (typed: string): Promise<KnownDoor> => {
     const door = await look('codes', normalizeCode(typed));
     if (door.kind === 'none') throw unknownCode();
+    remember(normalizeCode(typed), door.workshop.id);
     return door;
   };
 
+  // Which lane a code goes to, and no more than that: what it opens is decided under the workshop's lock.
+  const lanes = new Map<string, WorkshopId>();
+  const remember = (code: string, id: WorkshopId) => {
+    // The newest go to the end, so that the oldest are the first to be forgotten.
+    lanes.delete(code);
+    lanes.set(code, id);
+    if (lanes.size <= MAX_KNOWN_CODES) return;
+    const oldest = lanes.keys().next().value;
+    if (oldest !== undefined) lanes.delete(oldest);
+  };
+
   // All that wait for one workshop are claimed in one transaction: one sync to disk for a whole class.
-  const claim = batchLanes<WorkshopId, ClaimRequest, Claim | Refusal>({
+  const claim = batchLanes<WorkshopId, ClaimRequest, Claim | PublicError>({
     maxBatch: MAX_BATCH,
     async run(id, requests) {
       const { workshop, outcomes } = await database.transaction((trx) =>
@@ -75,41 +89,47 @@ export function createJoin(deps: {
           nextOdehash: (seat) => deps.nextOdehash?.({ workshop: id, seat }),
         }),
       );
-      if (workshop?.wanted !== 'running') throw notRunning(workshop?.name);
+      if (!workshop) return outcomes.map(unknownCode);
       if (outcomes.some(({ outcome }) => outcome === 'claimed')) changes.notify(id);
-      return outcomes.map((result) =>
-        result.outcome !== 'claimed'
-          ? result
-          : {
-              workshop: { id, name: workshop.name },
-              seat: result.session.seat,
-              odehash: result.session.odehash,
-              name: result.session.name,
-              returning: result.returning,
-            },
+      // Looked up once for all who found none.
+      let noSeat: Promise<PublicError> | undefined;
+      return Promise.all(
+        outcomes.map(async (result): Promise<Claim | PublicError> => {
+          switch (result.outcome) {
+            case 'claimed':
+              return claimOf(workshop, result);
+            case 'removed':
+              return removedByInstructor(workshop.name);
+            case 'no_free_seat':
+              noSeat ??= noFreeSeat(database, workshop);
+              return noSeat;
+            case 'not_running':
+              return notRunning(workshop.name);
+            case 'not_admitted':
+              return notAdmitted(database, workshop, result.registration);
+            case 'unknown_code':
+              return unknownCode();
+          }
+        }),
       );
     },
   });
+  const claimByCode = async (request: ClaimRequest): Promise<Claim | PublicError> => {
+    const known = lanes.get(request.code);
+    if (known !== undefined) {
+      const claimed = await claim(known, request);
+      if (!(claimed instanceof PublicError) || claimed.code !== 'unknown_code') return claimed;
+      lanes.delete(request.code);
+    }
+    const door = await findByCode(request.code);
+    return claim(door.workshop.id, request);
+  };
 
   return {
     async join({ code, name, odehash }) {
-      const door = await findByCode(code);
-      const outcome = await claim(door.workshop.id, {
-        name,
-        odehash: door.kind === 'workshop' ? odehash : undefined,
-        accessCode: door.kind === 'registration' ? normalizeCode(code) : undefined,
-      });
-      if (!('outcome' in outcome)) return outcome;
-      switch (outcome.outcome) {
-        case 'removed':
-          throw removedByInstructor(door.workshop.name);
-        case 'no_free_seat':
-          throw await noFreeSeat(database, door.workshop);
-        case 'unknown_code':
-          throw unknownCode();
-        case 'not_admitted':
-          throw await notAdmitted(database, door.workshop, outcome.registration);
-      }
+      const claimed = await claimByCode({ code: normalizeCode(code), name, odehash });
+      if (claimed instanceof PublicError) throw claimed;
+      return claimed;
     },
 
     async info(code) {
@@ -203,15 +223,15 @@ type Door =
   | { readonly kind: 'none' };
 type KnownDoor = Exclude<Door, { readonly kind: 'none' }>;
 type DoorWorkshop = Pick<WorkshopRow, 'id' | 'name' | 'code' | 'entry'>;
-type Refusal = Exclude<ClaimOutcome, { readonly outcome: 'claimed' }>;
 
 async function doorsOf({ db }: Database, codes: readonly string[]): Promise<readonly Door[]> {
   const doors = new Map<string, Door>();
   const workshops = () => db.selectFrom('workshops').select(['id', 'name', 'code', 'entry']);
-  for (const workshop of await workshops().where('code', 'in', codes).execute()) {
+  const distinct = [...new Set(codes)];
+  for (const workshop of await workshops().where('code', 'in', distinct).execute()) {
     doors.set(workshop.code, { kind: 'workshop', workshop });
   }
-  const others = codes.filter((code) => !doors.has(code));
+  const others = distinct.filter((code) => !doors.has(code));
   if (others.length > 0) {
     const registrations = await db
       .selectFrom('registrations')
@@ -227,6 +247,14 @@ async function doorsOf({ db }: Database, codes: readonly string[]): Promise<read
     }
   }
   return codes.map((code) => doors.get(code) ?? { kind: 'none' });
+}
+
+function claimOf(
+  { id, name }: WorkshopRow,
+  { session, returning }: ClaimOutcome & { readonly outcome: 'claimed' },
+): Claim {
+  const { seat, odehash } = session;
+  return { workshop: { id, name }, seat, odehash, name: session.name, returning };
 }
 
 function unknownCode(): PublicError {

@@ -5,7 +5,14 @@ import type { Changes } from '../workshops/changes.ts';
 import { limiter } from './limiter.ts';
 import { removeOrphans } from './orphans.ts';
 import { SeatLoop, type SeatLoopDeps } from './seat-loop.ts';
-import { endExpired, forgetGone, holdLeases, releaseLeases, seatRevisions } from './store.ts';
+import {
+  createSeatWrites,
+  endExpired,
+  forgetGone,
+  holdLeases,
+  releaseLeases,
+  seatRevisions,
+} from './store.ts';
 
 const SUPERVISE_MS = 1_000;
 const BETWEEN_ROUNDS_MS = 50;
@@ -45,6 +52,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
 
   const loopDeps: SeatLoopDeps = {
     ...deps,
+    rows: createSeatWrites(database),
     provider: ({ workshop }) => providers.get(workshop.runtime),
     limited(provider, work) {
       const limit = limits.get(provider) ?? limiter(SEATS_AT_ONCE);

@@ -4,7 +4,7 @@ import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '
 import type { Database } from '../store/database.ts';
 import { FRESH_SEAT, type SeatRow } from '../workshops/store.ts';
 import { observedOf, policy, situationOf } from './situation.ts';
-import { forgetSeat, loadSeatWork, type SeatWork, writeSeat } from './store.ts';
+import { loadSeatWork, type SeatWork, type SeatWrites } from './store.ts';
 
 /** How soon a seat that is on its way is looked at again; the pause grows up to the second. */
 const FIRST_LOOK_MS = 25;
@@ -16,6 +16,7 @@ const BLIND_MS = 1_000;
 
 export interface SeatLoopDeps {
   readonly database: Database;
+  readonly rows: SeatWrites;
   readonly now: () => number;
   provider(work: SeatWork): SeatProvider | undefined;
   spec(work: SeatWork): SeatSpec;
@@ -140,7 +141,7 @@ export class SeatLoop {
         return this.#call(row, async () => {
           await limited(provider, () => provider.destroy(this.id, signal));
           if (step.next === 'forgotten') {
-            await forgetSeat(this.#deps.database, row);
+            await this.#deps.rows.forget(row);
             this.#work = undefined;
             this.#deps.changed(this.id);
           } else {
@@ -183,7 +184,7 @@ export class SeatLoop {
 
   async #write(row: SeatRow, values: Partial<SeatRow>): Promise<SeatRow | undefined> {
     const work = this.#work;
-    const written = await writeSeat(this.#deps.database, row, values);
+    const written = await this.#deps.rows.write(row, values);
     // Somebody woke the loop meanwhile, or changed the row under it: look at it anew.
     this.#work = written && work && this.#work === work ? { ...work, row: written } : undefined;
     if (written) {

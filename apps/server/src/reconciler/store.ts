@@ -1,4 +1,5 @@
 import type { WorkshopId } from '@clarateach/contract/ids';
+import { batchLanes } from '../store/batch-lanes.ts';
 import type { Database } from '../store/database.ts';
 import type { SeatRow, WorkshopRow } from '../workshops/store.ts';
 import { nextRevision, releaseSeats } from '../workshops/store.ts';
@@ -121,38 +122,62 @@ export async function seatRevisions(
     .execute();
 }
 
-/**
- * Writes a row that was read at `row.revision`; gives the row as it is now, or undefined when somebody
- * else changed it meanwhile, and then nothing is written.
- */
-export async function writeSeat(
-  database: Database,
-  row: SeatRow,
-  values: Partial<SeatRow>,
-): Promise<SeatRow | undefined> {
-  return database.transaction(async (trx) => {
-    const workshop = await nextRevision(trx, row.workshopId);
-    if (!workshop) return undefined;
-    return trx
-      .updateTable('seats')
-      .set({ ...values, revision: workshop.revision })
-      .where('workshopId', '=', row.workshopId)
-      .where('seat', '=', row.seat)
-      .where('revision', '=', row.revision)
-      .returningAll()
-      .executeTakeFirst();
-  });
+/** How loops write their rows down; what all loops of a workshop write at one time is one transaction. */
+export interface SeatWrites {
+  /**
+   * Writes a row that was read at `row.revision`; gives the row as it is now, or undefined when somebody
+   * else changed it meanwhile, and then nothing is written.
+   */
+  write(row: SeatRow, values: Partial<SeatRow>): Promise<SeatRow | undefined>;
+  /** Removes the row of a seat of which nothing is left, unless somebody wants it again meanwhile. */
+  forget(row: SeatRow): Promise<void>;
 }
 
-/** Removes the row of a seat of which nothing is left, unless somebody wants it again meanwhile. */
-export async function forgetSeat(database: Database, row: SeatRow): Promise<void> {
-  await database.transaction(async (trx) => {
-    await nextRevision(trx, row.workshopId);
-    await trx
-      .deleteFrom('seats')
-      .where('workshopId', '=', row.workshopId)
-      .where('seat', '=', row.seat)
-      .where('revision', '=', row.revision)
-      .execute();
+/** Seats in one transaction: joins of the workshop wait for no more than these. */
+const WRITES_AT_ONCE = 50;
+
+export function createSeatWrites(database: Database): SeatWrites {
+  interface Write {
+    readonly row: SeatRow;
+    readonly change: Partial<SeatRow> | 'forget';
+  }
+  const submit = batchLanes<WorkshopId, Write, { readonly row: SeatRow | undefined }>({
+    maxBatch: WRITES_AT_ONCE,
+    run: (id, writes) =>
+      database.transaction(async (trx) => {
+        const workshop = await nextRevision(trx, id);
+        const written: { row: SeatRow | undefined }[] = [];
+        for (const { row, change } of writes) {
+          if (!workshop) written.push({ row: undefined });
+          else if (change === 'forget') {
+            await trx
+              .deleteFrom('seats')
+              .where('workshopId', '=', id)
+              .where('seat', '=', row.seat)
+              .where('revision', '=', row.revision)
+              .execute();
+            written.push({ row: undefined });
+          } else {
+            const changed = await trx
+              .updateTable('seats')
+              .set({ ...change, revision: workshop.revision })
+              .where('workshopId', '=', id)
+              .where('seat', '=', row.seat)
+              .where('revision', '=', row.revision)
+              .returningAll()
+              .executeTakeFirst();
+            written.push({ row: changed });
+          }
+        }
+        return written;
+      }),
   });
+  return {
+    async write(row, values) {
+      return (await submit(row.workshopId, { row, change: values })).row;
+    },
+    async forget(row) {
+      await submit(row.workshopId, { row, change: 'forget' });
+    },
+  };
 }

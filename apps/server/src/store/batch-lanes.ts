@@ -1,7 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A batch waits for as long as each such moment brings more, and no longer than {@link GATHER_MS} in all. */
+const MOMENT_MS = 1;
+/** Far less than what a transaction with its sync to disk costs a burst. */
+const GATHER_MS = 10;
+
 /**
- * Group commit: items of one lane that arrive while a batch is under way wait, and all that wait go
- * together in the next. A lone item does not wait at all. The outcomes come in the order of the
- * items; when `run` throws, every item of that batch is rejected with the error.
+ * Group commit: items of one lane that come within a moment, or while a batch is under way, go together
+ * in the next. The outcomes come in the order of the items; when `run` throws, every item of that batch
+ * is rejected with the error.
  */
 export function batchLanes<Lane, Item, Outcome>(options: {
   readonly maxBatch: number;
@@ -12,11 +19,22 @@ export function batchLanes<Lane, Item, Outcome>(options: {
     readonly resolve: (outcome: Outcome) => void;
     readonly reject: (error: unknown) => void;
   }
+  const { maxBatch } = options;
   const lanes = new Map<Lane, Waiting[]>();
+
+  const gather = async (waiting: readonly Waiting[]) => {
+    const until = performance.now() + GATHER_MS;
+    let seen = 0;
+    while (waiting.length > seen && waiting.length < maxBatch && performance.now() < until) {
+      seen = waiting.length;
+      await sleep(MOMENT_MS);
+    }
+  };
 
   const drain = async (lane: Lane, waiting: Waiting[]) => {
     while (waiting.length > 0) {
-      const batch = waiting.splice(0, options.maxBatch);
+      await gather(waiting);
+      const batch = waiting.splice(0, maxBatch);
       try {
         const outcomes = await options.run(
           lane,
