@@ -113,7 +113,7 @@ describe('the docker provider', { skip: reason ?? false }, () => {
     await provider.ensure(specOf(seat), signal);
     await observed(provider, seat, 'running');
     const shell = 'ps -eo pid,ppid,comm | grep "tmux: server"';
-    const pid = 'pgrep -f /workspace/server.mjs | head -1';
+    const pid = 'pgrep -f /workspace/server.cjs | head -1';
     const first = (await runInSeat(docker, seat, pid)).output;
     const shells = (await runInSeat(docker, seat, shell)).output;
     assert.notEqual(first, '');

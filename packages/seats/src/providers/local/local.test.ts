@@ -253,11 +253,11 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
     const bundle = await mkdtemp(join(tmpdir(), 'bundle-'));
     try {
       await cp(subject.options.workspaceBundle, bundle, { recursive: true });
-      await writeFile(join(bundle, 'server.mjs'), '// another build\n');
+      await writeFile(join(bundle, 'server.cjs'), '// another build\n');
       const next = await localProvider({ ...subject.options, workspaceBundle: bundle });
       assert.equal((await readdir(root)).filter((name) => name.startsWith('.program-')).length, 2);
       assert.equal(
-        await shell(endpoint, 'test -s /opt/clarateach/workspace/server.mjs && echo there'),
+        await shell(endpoint, 'test -s /opt/clarateach/workspace/server.cjs && echo there'),
         'there',
       );
       for (const seat of await next.list(signal)) await next.stop(seat, signal);
