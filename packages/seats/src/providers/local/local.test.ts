@@ -132,7 +132,7 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
   test('keeps its shell when the workspace server dies, which is started again', async () => {
     const endpoint = await run(1);
     const before = await shell(endpoint, 'echo $$');
-    const server = () => shell(endpoint, "pgrep -f '/workspace/server[.]mjs$'");
+    const server = () => shell(endpoint, "pgrep -f '/workspace/server[.]cjs$'");
     const first = await server();
     await shell(endpoint, `kill -KILL ${first}; sleep 5`).catch(() => undefined);
     await answering(1);
@@ -273,7 +273,7 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
     await assert.rejects(subject.provider.ensure(bad, signal), { kind: 'rejected', message: /"A=B"/ });
     await assert.rejects(localProvider({ ...subject.options, workspaceBundle: join(root, 'nowhere') }), {
       kind: 'rejected',
-      message: /nowhere\/server\.mjs is missing/,
+      message: /nowhere\/server\.cjs is missing/,
     });
     assert.ok(!(await subject.provider.list(signal)).some((seat) => seat.seat === 7));
   });
