@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mustRun } from './runner/elsewhere.ts';
 import { collectTests } from './runner/groups.ts';
-import { dockerThings, findLeftBehind, RUN_MARK } from './runner/leaks.ts';
+import { type DockerThings, dockerThings, findLeftBehind, RUN_MARK } from './runner/leaks.ts';
 import { type Machine, prepareMachine } from './runner/machine.ts';
 import { type GroupResult, runGroup } from './runner/run-group.ts';
 
@@ -74,7 +74,7 @@ async function runAll(groups: Awaited<ReturnType<typeof collectTests>>, machine:
 /** Ends processes that tests have left and says what else there is; things of others are not touched. */
 async function clearLeaks(
   group: string,
-  run: { mark: string; directory: string; dockerBefore: ReadonlySet<string> },
+  run: { mark: string; directory: string; dockerBefore: DockerThings },
 ): Promise<string[]> {
   const left = await findLeftBehind(run);
   for (const { pid } of left.processes) {

@@ -6,7 +6,7 @@ import { imageId, streamed } from './engine-stream.ts';
 import { ImageBuildError } from './image-build-error.ts';
 import { buildWorkspaceServer, installSeatTools } from './tools.ts';
 
-const REPOSITORY = 'clarateach-workspace';
+export const REPOSITORY = 'clarateach-workspace';
 
 export interface WorkspaceImageOptions {
   readonly docker: Dockerode;

@@ -22,7 +22,7 @@ afterEach(() => rmSync(place, { recursive: true }));
 function built(name: string, content: string): string {
   const path = join(place, name);
   mkdirSync(path);
-  writeFileSync(join(path, 'server.mjs'), content);
+  writeFileSync(join(path, 'server.cjs'), content);
   return path;
 }
 
@@ -31,10 +31,10 @@ test('a build takes the place of the one before, and nothing else is left', () =
   writeFileSync(join(target, 'gone.mjs'), '');
   const next = directoryBeside(target);
   built(`dist.next-${process.pid}`, 'new');
-  assert.equal(readFileSync(join(target, 'server.mjs'), 'utf8'), 'old');
+  assert.equal(readFileSync(join(target, 'server.cjs'), 'utf8'), 'old');
   replaceDirectory(next, target);
-  assert.equal(readFileSync(join(target, 'server.mjs'), 'utf8'), 'new');
-  assert.deepEqual([readdirSync(place), readdirSync(target)], [['dist'], ['server.mjs']]);
+  assert.equal(readFileSync(join(target, 'server.cjs'), 'utf8'), 'new');
+  assert.deepEqual([readdirSync(place), readdirSync(target)], [['dist'], ['server.cjs']]);
 });
 
 test('the first build has nothing to replace', () => {

@@ -7,7 +7,7 @@ const IMAGES = import.meta.dirname;
 export const ROOT = join(IMAGES, '..');
 /** Node.js, npm and claude, as npm installs them for this machine's platform. */
 export const TOOLS_DIR = join(IMAGES, 'workspace', 'tools');
-/** The bundled workspace server: `server.mjs` and the files of its PTY. */
+/** The bundled workspace server: `server.cjs` and the files of its PTY. */
 export const WORKSPACE_DIST = join(ROOT, 'apps', 'workspace', 'dist');
 
 interface StepOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
-import { after, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { seatName } from '@clarateach/contract/ids';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
@@ -13,6 +13,7 @@ import {
   runInSeat,
   SEAT_IMAGE,
   specOf,
+  TEST_DEADLINE_MS,
 } from '@clarateach/seats/providers/docker/testing';
 import type Dockerode from 'dockerode';
 import { canRunSeats } from '../platform/can-run.ts';
@@ -51,7 +52,8 @@ describe('a docker seat in a hostile room, from inside', canRunSeats('docker'), 
   const workshop = randomWorkshop();
   const [seat, neighbour] = [1, 2].map((number) => ({ workshop, seat: number })) as [SeatOf, SeatOf];
   type SeatOf = { workshop: typeof workshop; seat: number };
-  const signal = AbortSignal.timeout(110_000);
+  /** One for each test: they wait for each other, and for a machine in use. */
+  let signal = AbortSignal.timeout(TEST_DEADLINE_MS);
   const onHost = createServer((_request, response) => response.end('host'));
   let provider: SeatProvider;
   let attacks: InsideAttack[];
@@ -72,7 +74,11 @@ describe('a docker seat in a hostile room, from inside', canRunSeats('docker'), 
       neighbour: other?.endpoint.kind === 'tcp' ? other.endpoint.host : undefined,
     });
   });
+  beforeEach(() => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
+  });
   after(async () => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
     onHost.close();
     await Promise.all([seat, neighbour].map((id) => provider.destroy(id, signal)));
     await provider.close();

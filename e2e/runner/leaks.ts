@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { askEngine } from './docker-engine.ts';
+import { installationsElsewhere } from './installations.ts';
 
 /** Set for every test process, and inherited by what they start: a process that has it is ours. */
 export const RUN_MARK = 'CLARATEACH_TEST_RUN';
@@ -10,42 +11,49 @@ export interface LeftBehind {
   readonly files: readonly string[];
 }
 
+/** By name, as in `volume clarateach-ws-abcdefgh-seat-01`; without an installation, nobody says whose it is. */
+export type DockerThings = ReadonlyMap<string, string | undefined>;
+
 const GRACE_MS = 10_000;
 const LOOK_AGAIN_MS = 250;
 
-/** Everything in the engine that a seat is made of. */
-export async function dockerThings(): Promise<ReadonlySet<string>> {
-  const ours = (names: readonly (string | undefined)[]) =>
-    names.filter((name): name is string => name !== undefined && /clarateach-ws-/.test(name));
+/** Everything in the engine that seats are made of, by name, with the installation that it belongs to. */
+export async function dockerThings(): Promise<DockerThings> {
+  type Labelled = { Labels: Record<string, string> | null };
   const [containers, networks, volumes] = await Promise.all([
-    askEngine<{ Names: string[] }[]>('/containers/json?all=true'),
-    askEngine<{ Name: string }[]>('/networks'),
-    askEngine<{ Volumes: { Name: string }[] | null }>('/volumes'),
+    askEngine<(Labelled & { Names: string[] })[]>('/containers/json?all=true'),
+    askEngine<(Labelled & { Name: string })[]>('/networks'),
+    askEngine<{ Volumes: (Labelled & { Name: string })[] | null }>('/volumes'),
   ]);
-  return new Set([
-    ...ours((containers ?? []).map((each) => each.Names[0])).map(
-      (name) => `container ${name.replace(/^\//, '')}`,
+  const named = [
+    ...(containers ?? []).map(
+      (each) => ['container', each.Names[0]?.replace(/^\//, '') ?? '', each.Labels] as const,
     ),
-    ...ours((networks ?? []).map((each) => each.Name)).map((name) => `network ${name}`),
-    ...ours((volumes?.Volumes ?? []).map((each) => each.Name)).map((name) => `volume ${name}`),
-  ]);
+    ...(networks ?? []).map((each) => ['network', each.Name, each.Labels] as const),
+    ...(volumes?.Volumes ?? []).map((each) => ['volume', each.Name, each.Labels] as const),
+  ];
+  return new Map(
+    named
+      .filter(([, name]) => /clarateach-(ws|guard)-/.test(name))
+      .map(([kind, name, labels]) => [`${kind} ${name}`, labels?.['clarateach.installation']]),
+  );
 }
 
 /**
  * What tests have left: processes that carry the run's mark or live in its directory, things in the
- * Docker engine that were not there before, files in the run's directory. What is just going away
- * is given a little time.
+ * Docker engine that were not there before and are no other installation's, files in the run's
+ * directory. What is just going away is given a little time.
  */
 export async function findLeftBehind(options: {
   readonly mark: string;
   readonly directory: string;
-  readonly dockerBefore: ReadonlySet<string>;
+  readonly dockerBefore: DockerThings;
 }): Promise<LeftBehind> {
   const deadline = Date.now() + GRACE_MS;
   for (;;) {
     const [processes, docker, files] = await Promise.all([
       markedProcesses(options.mark, options.directory),
-      dockerThings().then((now) => [...now].filter((name) => !options.dockerBefore.has(name))),
+      newThings(options),
       readdir(options.directory).catch(() => []),
     ]);
     const left = { processes, docker, files: files.filter((name) => !CACHES.test(name)) };
@@ -53,6 +61,24 @@ export async function findLeftBehind(options: {
       return left;
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
+}
+
+/** Another server, or another run, may use the engine meanwhile: what is theirs is none of ours. */
+async function newThings(options: { mark: string; dockerBefore: DockerThings }): Promise<readonly string[]> {
+  const { mark, dockerBefore } = options;
+  const things = [...(await dockerThings())].filter(([name]) => !dockerBefore.has(name));
+  if (things.length === 0) return [];
+  const before = new Set(dockerBefore.values());
+  const isElsewhere = await installationsElsewhere(
+    (environment) => environment.includes(`${RUN_MARK}=${mark}`),
+    RUN_MARK,
+  );
+  return things
+    .filter(
+      ([, installation]) =>
+        installation === undefined || !(before.has(installation) || isElsewhere(installation)),
+    )
+    .map(([name]) => name);
 }
 
 /** Caches that Node.js and its tools keep in the temporary directory. */

@@ -4,12 +4,12 @@
 #
 # The same file runs in a container and in a local sandbox. Settings, by environment:
 #   WORKSPACE_DIR     the learner's files (/workspace)
-#   WORKSPACE_SERVER  the workspace server (workspace/server.mjs beside this file)
+#   WORKSPACE_SERVER  the workspace server (workspace/server.cjs beside this file)
 # and what the workspace server itself reads: SEAT, SOCKET_DIR.
 set -u
 here=${0%/*}
 
-: "${WORKSPACE_DIR:=/workspace}" "${WORKSPACE_SERVER:=$here/workspace/server.mjs}"
+: "${WORKSPACE_DIR:=/workspace}" "${WORKSPACE_SERVER:=$here/workspace/server.cjs}"
 CLARATEACH_TOOLS=$here/tools/node_modules/.bin
 # The root of a seat is read-only; the home lies in the one durable place.
 HOME=$WORKSPACE_DIR/.home
@@ -56,16 +56,24 @@ leave() {
 }
 trap leave TERM INT HUP
 
+# Whole seconds since the machine started, in $seconds: no process is started for it, and no clock is set back.
+uptime() {
+  read -r seconds _ </proc/uptime
+  seconds=${seconds%%.*}
+}
+
 pause=0
 while :; do
-  began=$(date +%s)
+  uptime
+  began=$seconds
   # A small young generation and heap: a server that only passes bytes on needs no more.
-  "$CLARATEACH_TOOLS/node" --max-semi-space-size=1 --max-old-space-size=128 --v8-pool-size=1 "$WORKSPACE_SERVER" &
+  NODE_COMPILE_CACHE=$here/compile-cache "$CLARATEACH_TOOLS/node" --max-semi-space-size=1 --max-old-space-size=128 --v8-pool-size=1 "$WORKSPACE_SERVER" &
   child=$!
   wait "$child"
   code=$?
   child=
-  if [ $(($(date +%s) - began)) -ge 10 ]; then
+  uptime
+  if [ $((seconds - began)) -ge 10 ]; then
     pause=0
   elif [ "$pause" -lt 5 ]; then
     pause=$((pause + 1))

@@ -28,9 +28,7 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
   await requirePort(asked);
 
   const onWorkers = workers.length > 0;
-  const runtime = onWorkers
-    ? options.runtime
-    : await runtimeHere(output, signal, options.runtime, asked.microvm.imagesDirectory);
+  const runtime = onWorkers ? options.runtime : await runtimeHere(output, signal, options.runtime, asked);
   if (onWorkers) {
     output.note(`Seats run on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`);
     await whileBuilding(output, signal, () => buildWeb(output, signal));
@@ -59,13 +57,17 @@ async function runtimeHere(
   output: Output,
   signal: AbortSignal,
   asked: UpOptions['runtime'],
-  imagesDirectory: string,
+  { microvm, database }: Pick<Config, 'microvm' | 'database'>,
 ): Promise<Chosen['runtime']> {
+  const { imagesDirectory } = microvm;
   const chosen = await chooseRuntime(output, signal, { asked, imagesDirectory });
   output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
   await whileBuilding(output, signal, async () => {
     await buildWeb(output, signal);
-    await prepareSeats(output, signal, chosen, imagesDirectory);
+    const { imageIsNew } = await prepareSeats(output, signal, chosen, imagesDirectory);
+    if (!imageIsNew) return;
+    const { removeOldImages } = await import('../prepare/old-images.ts');
+    await removeOldImages(output, signal, database);
   });
   return chosen.runtime;
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -38,7 +38,8 @@ export function tmux(options: {
   const base = ['-u', '-L', SOCKET, '-f', join(shellFiles, 'tmux.conf')];
   const shell = `exec bash --rcfile '${join(shellFiles, 'bashrc').replaceAll("'", "'\\''")}'`;
   const uid = process.getuid?.() ?? 0;
-  const exitFile = join(env.TMUX_TMPDIR ?? '/tmp', `tmux-${uid}`, `${SOCKET}.exit`);
+  const socketFile = join(env.TMUX_TMPDIR ?? '/tmp', `tmux-${uid}`, SOCKET);
+  const exitFile = `${socketFile}.exit`;
   const ask = async (...args: string[]): Promise<string> => {
     const { stdout } = await run('tmux', [...base, '-N', ...args], { env: { ...env }, timeout: 5_000 });
     return stdout;
@@ -58,16 +59,19 @@ export function tmux(options: {
       ],
     },
     async firstOffset() {
-      try {
-        const created = Number(
-          await ask('display-message', '-p', '-t', `=${SESSION}:`, '#{session_created}'),
-        );
-        return Math.max(1, Date.now() + 1_000 - created * 1_000) * BYTES_PER_MS;
-      } catch {
-        // No session, or none that answers: one begins now.
-        rmSync(exitFile, { force: true });
-        return 0;
+      // Asking costs a process, and a seat that starts has no tmux yet.
+      if (existsSync(socketFile)) {
+        try {
+          const created = Number(
+            await ask('display-message', '-p', '-t', `=${SESSION}:`, '#{session_created}'),
+          );
+          return Math.max(1, Date.now() + 1_000 - created * 1_000) * BYTES_PER_MS;
+        } catch {
+          // No session, or none that answers: one begins now.
+        }
       }
+      rmSync(exitFile, { force: true });
+      return 0;
     },
     async redraw() {
       const clients = await ask('list-clients', '-t', `=${SESSION}`, '-F', '#{client_pid} #{client_name}');

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { seatName } from '@clarateach/contract/ids';
 import type Dockerode from 'dockerode';
 import { pack } from 'tar-stream';
@@ -20,6 +20,7 @@ import {
   runInSeat,
   SEAT_IMAGE,
   specOf,
+  TEST_DEADLINE_MS,
   whyNot,
 } from './testing.ts';
 
@@ -36,14 +37,19 @@ describe('the docker provider', { skip: reason ?? false }, () => {
   const workshop = randomWorkshop();
   const installation = `docker-${workshop}`;
   const seat = { workshop, seat: 1 };
-  const signal = AbortSignal.timeout(110_000);
+  /** One for each test: they wait for each other, and for a machine in use. */
+  let signal = AbortSignal.timeout(TEST_DEADLINE_MS);
   const open = () => dockerProvider({ image: SEAT_IMAGE, installation });
   let provider: SeatProvider;
 
   before(async () => {
     provider = await open();
   });
+  beforeEach(() => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
+  });
   after(async () => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
     await provider.close();
     const left = await leftOvers(docker, installation);
     await removeLeftOvers(docker, installation);
@@ -113,7 +119,7 @@ describe('the docker provider', { skip: reason ?? false }, () => {
     await provider.ensure(specOf(seat), signal);
     await observed(provider, seat, 'running');
     const shell = 'ps -eo pid,ppid,comm | grep "tmux: server"';
-    const pid = 'pgrep -f /workspace/server.mjs | head -1';
+    const pid = 'pgrep -f /workspace/server.cjs | head -1';
     const first = (await runInSeat(docker, seat, pid)).output;
     const shells = (await runInSeat(docker, seat, shell)).output;
     assert.notEqual(first, '');

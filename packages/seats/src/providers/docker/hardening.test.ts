@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { seatName } from '@clarateach/contract/ids';
 import type { SeatProvider } from '../../provider.ts';
 import { dockerProvider } from './docker.ts';
@@ -12,6 +12,7 @@ import {
   runInSeat,
   SEAT_IMAGE,
   specOf,
+  TEST_DEADLINE_MS,
   whyNot,
 } from './testing.ts';
 
@@ -23,7 +24,8 @@ describe('a docker seat, seen from inside', { skip: reason ?? false }, () => {
   const workshop = randomWorkshop();
   const installation = `hardening-${workshop}`;
   const seat = { workshop, seat: 1 };
-  const signal = AbortSignal.timeout(100_000);
+  /** One for each test: they wait for each other, and for a machine in use. */
+  let signal = AbortSignal.timeout(TEST_DEADLINE_MS);
   const inside = (script: string) => runInSeat(docker, seat, script);
   let provider: SeatProvider;
 
@@ -32,7 +34,11 @@ describe('a docker seat, seen from inside', { skip: reason ?? false }, () => {
     await provider.ensure(specOf(seat), signal);
     await observed(provider, seat, 'running');
   });
+  beforeEach(() => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
+  });
   after(async () => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
     await provider.destroy(seat, signal);
     await provider.close();
     const left = await leftOvers(docker, installation);

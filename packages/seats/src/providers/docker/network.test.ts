@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { seatName } from '@clarateach/contract/ids';
 import type Dockerode from 'dockerode';
 import type { SeatProvider } from '../../provider.ts';
@@ -19,6 +19,7 @@ import {
   runInSeat,
   SEAT_IMAGE,
   specOf,
+  TEST_DEADLINE_MS,
   whyNot,
 } from './testing.ts';
 
@@ -46,7 +47,8 @@ describe('the network of a docker seat, seen from inside', { skip: reason ?? fal
   const installation = `network-${workshop}`;
   const [seat, neighbour] = [1, 2].map((number) => ({ workshop, seat: number })) as [SeatOf, SeatOf];
   type SeatOf = { workshop: typeof workshop; seat: number };
-  const signal = AbortSignal.timeout(110_000);
+  /** One for each test: they wait for each other, and for a machine in use. */
+  let signal = AbortSignal.timeout(TEST_DEADLINE_MS);
   const onHost = createServer((_, response) => response.end('host'));
   const reach = (url: string) => runInSeat(docker, seat, `curl -s --noproxy '*' -m 2 ${url}`);
   let provider: SeatProvider;
@@ -68,7 +70,11 @@ describe('the network of a docker seat, seen from inside', { skip: reason ?? fal
       string,
     ];
   });
+  beforeEach(() => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
+  });
   after(async () => {
+    signal = AbortSignal.timeout(TEST_DEADLINE_MS);
     onHost.close();
     removeOutside();
     await Promise.all([seat, neighbour].map((id) => provider.destroy(id, signal)));

@@ -11,7 +11,7 @@ import { until } from './until.ts';
 /** Subnets that others took since we looked are met one by one. */
 const MAX_REFUSALS = 16;
 /** The engine lets go of a container's endpoint a moment after the container is gone. */
-const RELEASE_DEADLINE_MS = 15_000;
+const RELEASE_DEADLINE_MS = 30_000;
 
 /**
  * What the bridges of an installation begin with: its network guard knows its own seats by it, and

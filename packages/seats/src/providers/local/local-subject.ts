@@ -63,7 +63,7 @@ export async function localSubject(sandbox: 'bubblewrap' | 'none', parent = tmpd
 /** Once, also when several test files come here at the same time in a fresh checkout. */
 async function buildBundle(): Promise<void> {
   const lock = join(REPOSITORY, 'apps/workspace/.dist-lock');
-  if (existsSync(join(BUNDLE, 'server.mjs')) && !existsSync(lock)) return;
+  if (existsSync(join(BUNDLE, 'server.cjs')) && !existsSync(lock)) return;
   try {
     await mkdir(lock);
   } catch (error) {

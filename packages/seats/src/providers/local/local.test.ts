@@ -132,7 +132,7 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
   test('keeps its shell when the workspace server dies, which is started again', async () => {
     const endpoint = await run(1);
     const before = await shell(endpoint, 'echo $$');
-    const server = () => shell(endpoint, "pgrep -f '/workspace/server[.]mjs$'");
+    const server = () => shell(endpoint, "pgrep -f '/workspace/server[.]cjs$'");
     const first = await server();
     await shell(endpoint, `kill -KILL ${first}; sleep 5`).catch(() => undefined);
     await answering(1);
@@ -253,11 +253,11 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
     const bundle = await mkdtemp(join(tmpdir(), 'bundle-'));
     try {
       await cp(subject.options.workspaceBundle, bundle, { recursive: true });
-      await writeFile(join(bundle, 'server.mjs'), '// another build\n');
+      await writeFile(join(bundle, 'server.cjs'), '// another build\n');
       const next = await localProvider({ ...subject.options, workspaceBundle: bundle });
       assert.equal((await readdir(root)).filter((name) => name.startsWith('.program-')).length, 2);
       assert.equal(
-        await shell(endpoint, 'test -s /opt/clarateach/workspace/server.mjs && echo there'),
+        await shell(endpoint, 'test -s /opt/clarateach/workspace/server.cjs && echo there'),
         'there',
       );
       for (const seat of await next.list(signal)) await next.stop(seat, signal);
@@ -273,7 +273,7 @@ describe('a local seat', { concurrency: false, timeout: 5 * TIMEOUT_MS, skip: sk
     await assert.rejects(subject.provider.ensure(bad, signal), { kind: 'rejected', message: /"A=B"/ });
     await assert.rejects(localProvider({ ...subject.options, workspaceBundle: join(root, 'nowhere') }), {
       kind: 'rejected',
-      message: /nowhere\/server\.mjs is missing/,
+      message: /nowhere\/server\.cjs is missing/,
     });
     assert.ok(!(await subject.provider.list(signal)).some((seat) => seat.seat === 7));
   });

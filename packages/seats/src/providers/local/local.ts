@@ -33,7 +33,7 @@ export interface LocalOptions {
   readonly root: string;
   /** Holds `node_modules/.bin` with node, npm and claude. */
   readonly toolsDirectory: string;
-  /** Holds the workspace server, `server.mjs`, and what belongs to it. */
+  /** Holds the workspace server, `server.cjs`, and what belongs to it. */
   readonly workspaceBundle: string;
   /** Holds `entrypoint.sh` and `skel`; the directory above the tools when left out. */
   readonly programDirectory?: string;
@@ -338,7 +338,7 @@ async function installed(root: string, options: LocalOptions): Promise<string> {
   };
   for (const path of [
     join(sources.tools, 'node_modules/.bin/node'),
-    join(sources.bundle, 'server.mjs'),
+    join(sources.bundle, 'server.cjs'),
     join(sources.program, 'entrypoint.sh'),
   ]) {
     await access(path, constants.R_OK).catch((cause: unknown) => {

@@ -8,7 +8,7 @@ const PREFIX = '.program-';
 export interface ProgramSources {
   /** With `entrypoint.sh` and `skel`. */
   readonly program: string;
-  /** With `server.mjs`. */
+  /** With `server.cjs`. */
   readonly bundle: string;
   readonly tools: string;
 }
