@@ -1,17 +1,13 @@
-import type { api, ProcedureMeta } from '@clarateach/contract/api';
+import type { ProcedureMeta } from '@clarateach/contract/api';
 import type { AuditActorKind } from '@clarateach/contract/audit';
 import { PublicError } from '@clarateach/contract/errors';
 import { type WorkshopId, workshopId } from '@clarateach/contract/ids';
-import type { InferContractRouterInputs, InferContractRouterOutputs } from '@orpc/contract';
 import type { Audit, AuditEvent } from '../audit/audit.ts';
 import type { Database } from '../store/database.ts';
-import type { Line, Rule, RuleTools } from './audit-rule.ts';
+import type { Inputs, Line, Outputs, Rule, RuleTools } from './audit-rule.ts';
 import type { Caller, RequestContext } from './callers.ts';
 import { entryRules } from './entry-audit.ts';
 import { peopleRules } from './people-audit.ts';
-
-type Inputs = InferContractRouterInputs<typeof api>;
-type Outputs = InferContractRouterOutputs<typeof api>;
 
 /** Looking again and again at the same thing is one line in so long. */
 const SAME_VIEW_MS = 10 * 60_000;
