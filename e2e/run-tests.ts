@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SHARED_POSTGRES, startPostgresServer } from '@clarateach/server/store/testing';
+import { SHARED_POSTGRES } from '@clarateach/server/testing/shared-postgres';
 import { mustRun } from './runner/elsewhere.ts';
 import { collectTests, type Work } from './runner/groups.ts';
 import { type Machine, prepareMachine } from './runner/machine.ts';
+import { startRunPostgres } from './runner/postgres.ts';
 import { type CheckedGroup, runLane } from './runner/run-lane.ts';
 
 /**
@@ -49,7 +50,7 @@ async function runAll(lanes: readonly Work[], files: readonly string[]): Promise
     rm(path, { recursive: true, force: true }),
   );
   const postgres = files.some((file) => MAY_USE_POSTGRES.test(file))
-    ? shared.adopt(await startPostgresServer(), (server) => server.stop())
+    ? shared.adopt(await startRunPostgres(), (server) => server.close())
     : undefined;
   const env = {
     ...process.env,

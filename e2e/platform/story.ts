@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { noBrowser, openRoom, type Room } from '../browser/chromium.ts';
+import { inRoom, noBrowser, type Room } from '../browser/chromium.ts';
 import { joinAs, shows, type, usePreview } from '../browser/steps.ts';
 import type { Network, Stage } from './story-stage.ts';
 import { eventually, type Running } from './up.ts';
@@ -15,16 +15,8 @@ export function tellStory(name: string, { skip }: { skip?: string }, open: () =>
   describe(`a live workshop on ${name}`, reason === undefined ? {} : { skip: reason }, () => {
     test('from the sign-in link to the deleted workshop, in real browsers', async () => {
       await using stage = await open();
-      const room = await openRoom(name);
-      try {
-        await story(room, stage);
-      } catch (error) {
-        await room.failed();
-        throw error;
-      } finally {
-        await room.close();
-        assert.equal(await stage.running.stop(), 0);
-      }
+      await inRoom(name, (room) => story(room, stage));
+      assert.equal(await stage.running.stop(), 0);
       assert.deepEqual(await stage.leftBehind(), []);
     });
   });

@@ -5,6 +5,6 @@ import { agentSubject } from './testing.ts';
 seatProviderConformance('remote(agent(microvm))', {
   skip: await whyNoMicrovms(),
   // Guests come up in software here, on processors that others use as well.
-  startDeadlineMs: 120_000,
+  startDeadlineMs: 240_000,
   make: async () => agentSubject(await microvmSubject()),
 });

