@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type SmtpSink, smtpSink } from '@clarateach/server/testing/smtp-sink';
 import type { Page } from 'playwright-core';
-import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
+import { inRoom, noBrowser, type Room } from './browser/chromium.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { type Installation, newInstallation, type Running } from './platform/up.ts';
 
@@ -18,16 +18,8 @@ describe('accounts', skip === undefined ? {} : { skip }, () => {
     const running = await installation.up({
       env: { SMTP_URL: mail.url, MAIL_FROM: 'ClaraTeach <noreply@example.org>', SIGN_UP: 'open' },
     });
-    const room = await openRoom('accounts');
-    try {
-      await story({ room, mail, installation, running });
-    } catch (error) {
-      await room.failed();
-      throw error;
-    } finally {
-      await room.close();
-      assert.equal(await running.stop(), 0);
-    }
+    await inRoom('accounts', (room) => story({ room, mail, installation, running }));
+    assert.equal(await running.stop(), 0);
     assert.deepEqual(await installation.leftBehind(), []);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
+import { inRoom, noBrowser, type Room } from './browser/chromium.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { type Installation, newInstallation, type Running, runToEnd } from './platform/up.ts';
 
@@ -12,16 +12,8 @@ describe('entry to a workshop', skip === undefined ? {} : { skip }, () => {
   test('from the registration page to the handed-over seat, in real browsers', async () => {
     await using installation = await newInstallation('local');
     const running = await installation.up();
-    const room = await openRoom('entry');
-    try {
-      await story(room, running, installation);
-    } catch (error) {
-      await room.failed();
-      throw error;
-    } finally {
-      await room.close();
-      assert.equal(await running.stop(), 0);
-    }
+    await inRoom('entry', (room) => story(room, running, installation));
+    assert.equal(await running.stop(), 0);
     assert.deepEqual(await installation.leftBehind(), []);
   });
 });

@@ -4,7 +4,7 @@ import { openTerminal, seatAddress } from '@clarateach/bench/terminal';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import type { Page } from 'playwright-core';
-import { noBrowser, openRoom } from './browser/chromium.ts';
+import { inRoom, noBrowser } from './browser/chromium.ts';
 import { AGENT_TOKEN, newAgent } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { answer } from './platform/learner.ts';
@@ -18,8 +18,7 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
   test('is shown why within a second or so, cannot come back, and leaves a fresh seat', async (t) => {
     await using installation = await newInstallation('local');
     const running = await installation.up();
-    const room = await openRoom('removal');
-    try {
+    await inRoom('removal', async (room) => {
       const teacher = (await room.person()).page;
       const code = await makeWorkshop(teacher, running);
       const mallory = (await room.person()).page;
@@ -60,13 +59,8 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
       await mallory.getByRole('button', { name: /Go to seat 2/ }).click();
       await mallory.getByText('Connected', { exact: true }).waitFor();
       await type(mallory, 'ls secret.txt; echo back-$((6*7))', 'No such file');
-    } catch (error) {
-      await room.failed();
-      throw error;
-    } finally {
-      await room.close();
-      assert.equal(await running.stop(), 0);
-    }
+    });
+    assert.equal(await running.stop(), 0);
     assert.deepEqual(await installation.leftBehind(), []);
   });
 

@@ -22,6 +22,19 @@ export interface Room {
   close(): Promise<void>;
 }
 
+/** Plays a story among people with browsers; keeps pictures of their screens when it fails. */
+export async function inRoom(name: string, story: (room: Room) => Promise<void>): Promise<void> {
+  const room = await openRoom(name);
+  try {
+    await story(room);
+  } catch (error) {
+    await room.failed();
+    throw error;
+  } finally {
+    await room.close();
+  }
+}
+
 export async function openRoom(story: string): Promise<Room> {
   const browser = await launchChromium();
   await mkdir(ARTIFACTS, { recursive: true });

@@ -1,6 +1,7 @@
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
+import { isLoopback } from '@clarateach/contract/loopback';
+import { host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -41,30 +42,28 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
   const { read, problem, isWrong, check } = settingsReader(env);
   const config: AgentConfig = {
     host: read('HOST', '127.0.0.1', host),
-    port: read('PORT', DEFAULT_AGENT_PORT, (value) =>
-      wholeNumber(value, { least: 0, most: 65_535, what: 'a port number, or 0 for any free one' }),
-    ),
+    port: read('PORT', DEFAULT_AGENT_PORT, port),
     token: read<string | undefined>('AGENT_TOKEN', undefined, token),
-    capacity: read('CAPACITY', 50, (value) =>
-      wholeNumber(value, { least: 1, most: 10_000, what: 'how many seats this machine takes' }),
+    capacity: read(
+      'CAPACITY',
+      50,
+      wholeNumber({ least: 1, most: 10_000, what: 'how many seats this machine takes' }),
     ),
     runtime: read<AgentRuntime>('RUNTIME', 'auto', runtime),
     microvm: readMicrovmSettings(read, workingDirectory),
     dataDirectory: resolve(workingDirectory, env.DATA_DIR?.trim() || '.'),
     serverUrl: read<string | undefined>('SERVER_URL', undefined, origin),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),
-    corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) =>
-      value
-        .split(',')
-        .map((each) => each.trim())
-        .filter((each) => each !== '')
-        .map(origin),
+    corsOrigins: read<readonly string[]>('CORS_ORIGINS', [], (value) => list(value).map(origin)),
+    connectionsPerAddress: read(
+      'MAX_CONNECTIONS_PER_ADDRESS',
+      2_000,
+      wholeNumber({ least: 0, most: 1_000_000, what: 'how many connections may be open, or 0' }),
     ),
-    connectionsPerAddress: read('MAX_CONNECTIONS_PER_ADDRESS', 2_000, (value) =>
-      wholeNumber(value, { least: 0, most: 1_000_000, what: 'how many connections may be open, or 0' }),
-    ),
-    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, (value) =>
-      wholeNumber(value, { least: 16, most: 1_000_000, what: 'how many connections may be open' }),
+    connectionsPerSeat: read(
+      'MAX_CONNECTIONS_PER_SEAT',
+      CONNECTIONS_PER_SEAT,
+      wholeNumber({ least: 16, most: 1_000_000, what: 'how many connections may be open' }),
     ),
   };
   if (config.token === undefined && !isWrong('AGENT_TOKEN') && !isLoopback(config.host)) {
@@ -74,30 +73,6 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
   }
   check();
   return config;
-}
-
-export function isLoopback(name: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(name);
-}
-
-function host(value: string): string {
-  if (isIP(value) === 0 && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value)) {
-    throw new Error(
-      `is "${value}". Give the address to listen on, such as 127.0.0.1, or 0.0.0.0 for all networks.`,
-    );
-  }
-  return value;
-}
-
-function wholeNumber(
-  value: string,
-  { least, most, what }: { least: number; most: number; what: string },
-): number {
-  const number = Number(value);
-  if (!/^\d+$/.test(value) || number < least || number > most) {
-    throw new Error(`is "${value}". Give ${what}: a whole number from ${least} to ${most}.`);
-  }
-  return number;
 }
 
 const MIN_TOKEN_LENGTH = 8;
@@ -116,13 +91,4 @@ function runtime(value: string): AgentRuntime {
   const name = RUNTIMES.find((each) => each === value);
   if (name === undefined) throw new Error(`is "${value}". Choose one of ${RUNTIMES.join(', ')}.`);
   return name;
-}
-
-function origin(value: string): string {
-  const url = URL.parse(value);
-  const plain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password;
-  if (!plain || url.pathname !== '/' || url.search || url.hash) {
-    throw new Error('must be only scheme, host and port, such as https://teach.example.org.');
-  }
-  return url.origin;
 }

@@ -12,7 +12,6 @@ import {
 } from '@clarateach/seats/providers/docker/testing';
 import { localSubject, whyNoLocalSeats } from '@clarateach/seats/providers/local/local-subject';
 import { tryBubblewrap } from '@clarateach/seats/providers/local/probe';
-import { microvmSubject, whyNoMicrovms } from '@clarateach/seats/providers/microvm/testing';
 import { agentSubject } from './testing.ts';
 
 const trial = await tryBubblewrap();
@@ -44,11 +43,4 @@ seatProviderConformance('remote(agent(docker))', {
       },
     });
   },
-});
-
-seatProviderConformance('remote(agent(microvm))', {
-  skip: await whyNoMicrovms(),
-  // Guests come up in software here, on processors that others use as well.
-  startDeadlineMs: 120_000,
-  make: async () => agentSubject(await microvmSubject()),
 });

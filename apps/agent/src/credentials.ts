@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from './config.ts';
+import { isLoopback } from '@clarateach/contract/loopback';
 import { AgentError } from './errors.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -4,13 +4,15 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { AGENT_API_VERSION, AGENT_GATEWAY_PATH, type AgentHealth } from '@clarateach/contract/agent-api';
+import { isLoopback } from '@clarateach/contract/loopback';
 import { limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
 import { createGateway } from '@clarateach/gateway/gateway';
+import { listenAt } from '@clarateach/gateway/listening';
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { z } from 'zod';
 import { createApi } from './api.ts';
-import { type AgentConfig, isLoopback } from './config.ts';
+import type { AgentConfig } from './config.ts';
 import { createConnections, refuse } from './connect.ts';
 import { agentGuard } from './credentials.ts';
 import { takeAgentDirectory } from './data-directory.ts';
@@ -73,17 +75,11 @@ export async function createAgent(
     shouldUpgradeCallback: ({ headers }) => /^(websocket|tcp)$/i.test(headers.upgrade ?? ''),
   });
   limitClients(server, config);
-  server.listen({ host: config.host, port: config.port });
-  try {
-    await once(server, 'listening');
-  } catch (cause) {
-    throw new Error(whyNot(cause as NodeJS.ErrnoException, config), { cause });
-  }
+  const port = await listenAt(server, { ...config, program: 'The agent' });
   starting.defer(() => {
     server.close();
     server.closeAllConnections();
   });
-  const { port } = server.address() as { port: number };
 
   const provider =
     overrides.provider ??
@@ -289,20 +285,6 @@ function notesOf(config: AgentConfig, publicUrl: string | undefined): string[] {
     notes.push('PUBLIC_URL is not set: learners reach their seats through the server.');
   }
   return notes;
-}
-
-function whyNot({ code, message }: NodeJS.ErrnoException, { host, port }: AgentConfig): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${port} on ${host} is in use by another program. Stop that program, or choose another port with --port or PORT.`;
-    case 'EACCES':
-      return `Port ${port} is not for ordinary users. Choose a port of 1024 or more with --port or PORT.`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `This machine has no address ${host} to listen on. Set HOST to one that it has, such as 127.0.0.1 or 0.0.0.0.`;
-    default:
-      return `The agent cannot listen on ${host}, port ${port}: ${message}.`;
-  }
 }
 
 const logLine: AgentLog = (level, message, facts = {}) => {

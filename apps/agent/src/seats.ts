@@ -1,17 +1,16 @@
 import type { HolderRequest, Vm } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
-import type { SeatRoute, SeatRoutes } from '@clarateach/gateway/ports';
+import type { SeatRoutes } from '@clarateach/gateway/ports';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '@clarateach/seats/provider';
 import { Slots, Turnstiles } from '@clarateach/seats/turnstile';
 import type { Holders } from './holders.ts';
 import type { Owners } from './owners.ts';
+import { createSeatRoutes } from './seat-routes.ts';
 
 /** How often each seat is looked at when nobody asks, so that routes are right while the server is away. */
 const WATCH_MS = 3_000;
 const LOOKS_AT_ONCE = 8;
 const LOOK_MS = 10_000;
-/** How long a learner's first request waits for the server's word that the seat is theirs. */
-const HOLDER_WAIT_MS = 1_500;
 
 /** The seats of this machine: a provider behind a bound on their number, and the gateway's routes to them. */
 export interface AgentSeats {
@@ -62,7 +61,6 @@ export async function openAgentSeats(deps: {
 }): Promise<AgentSeats> {
   const { provider, capacity, holders, owners, onError } = deps;
   const held = new Map<string, Held>();
-  const listeners = new Set<(id: SeatId) => void>();
   const turns = new Turnstiles();
   const looks = new Slots(LOOKS_AT_ONCE);
   const closing = new AbortController();
@@ -71,9 +69,14 @@ export async function openAgentSeats(deps: {
   let timer: NodeJS.Timeout | undefined;
   let watching: Promise<void> = Promise.resolve();
 
-  const tell = (id: SeatId): void => {
-    for (const listener of [...listeners]) listener(id);
-  };
+  const { routes, tell } = createSeatRoutes({
+    find(id) {
+      const seat = held.get(seatName(id));
+      if (!seat) return undefined;
+      return { id: seat.id, endpoint: endpointOf(seat), holder: holders.of(id)?.odehash ?? undefined };
+    },
+    look: (id) => observe(id, AbortSignal.timeout(LOOK_MS)),
+  });
 
   const take = (id: SeatId): Held => {
     const name = seatName(id);
@@ -185,43 +188,6 @@ export async function openAgentSeats(deps: {
       watching = watch();
     }, WATCH_MS);
   };
-
-  const find = (id: SeatId): SeatRoute | undefined => {
-    const seat = held.get(seatName(id));
-    if (!seat) return undefined;
-    return { id: seat.id, endpoint: endpointOf(seat), holder: holders.of(id)?.odehash ?? undefined };
-  };
-
-  const routes: SeatRoutes = {
-    find,
-    async refresh(id) {
-      const before = find(id);
-      if (!before) return undefined;
-      if (!before.endpoint) await observe(id, AbortSignal.timeout(LOOK_MS));
-      // Without a holder that fits, the server's word may be under way.
-      else await nextChange(id, HOLDER_WAIT_MS);
-      return find(id);
-    },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-
-  const nextChange = (id: SeatId, ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timeout);
-        listeners.delete(listener);
-        resolve();
-      };
-      const listener = (changed: SeatId): void => {
-        if (seatName(changed) === seatName(id)) done();
-      };
-      const timeout = setTimeout(done, ms);
-      timeout.unref();
-      listeners.add(listener);
-    });
 
   await sync(AbortSignal.timeout(LOOK_MS));
   watching = watch();

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
+import { host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -91,15 +92,19 @@ export function readConfig(env: Environment, workingDirectory: string = process.
     logLevel: read<LogLevel>('LOG_LEVEL', 'info', logLevel),
     trustProxy: proxies,
     workers: read<readonly WorkerAgent[]>('WORKER_AGENTS', [], parseWorkerAgents),
-    auditDays: read('AUDIT_DAYS', 365, auditDays),
-    moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, lostSeconds),
+    auditDays: read('AUDIT_DAYS', 365, wholeNumber(AUDIT_DAYS)),
+    moveAfterMs: read('WORKER_LOST_SECONDS', 60_000, (value) => wholeNumber(LOST_SECONDS)(value) * 1000),
     // Behind a proxy all connections are the proxy's, which knows whose they are.
     connectionsPerAddress: read(
       'MAX_CONNECTIONS_PER_ADDRESS',
       proxies === false ? 2_000 : 0,
-      mostConnections(0),
+      wholeNumber({ ...CONNECTIONS, least: 0 }),
     ),
-    connectionsPerSeat: read('MAX_CONNECTIONS_PER_SEAT', CONNECTIONS_PER_SEAT, mostConnections(16)),
+    connectionsPerSeat: read(
+      'MAX_CONNECTIONS_PER_SEAT',
+      CONNECTIONS_PER_SEAT,
+      wholeNumber({ ...CONNECTIONS, least: 16 }),
+    ),
     seatDiskMiB: read<number | undefined>('SEAT_DISK_GIB', undefined, diskMiB),
   };
   const config: Config = {
@@ -115,35 +120,13 @@ export function readConfig(env: Environment, workingDirectory: string = process.
   return config;
 }
 
-function port(value: string): number {
-  const number = Number(value);
-  if (!/^\d+$/.test(value) || number > 65_535) {
-    throw new Error(`is "${value}". Give a port number from 1 to 65535, or 0 for any free one.`);
-  }
-  return number;
-}
-
-function host(value: string): string {
-  if (isIP(value) === 0 && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value)) {
-    throw new Error(
-      `is "${value}". Give the address to listen on, such as 127.0.0.1, or 0.0.0.0 for all networks.`,
-    );
-  }
-  return value;
-}
-
-function origin(value: string): string {
-  const url = URL.parse(value);
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new Error(`has "${value}". Give an address such as https://teach.example.org.`);
-  }
-  if (url.username || url.password || url.pathname !== '/' || url.search || url.hash) {
-    throw new Error(
-      `has "${hideUserinfo(value)}". Give only scheme, host and port, such as https://teach.example.org.`,
-    );
-  }
-  return url.origin;
-}
+const AUDIT_DAYS = { least: 1, most: 3650, what: 'the days for which the audit log is kept' };
+const LOST_SECONDS = {
+  least: 5,
+  most: 86_400,
+  what: "the seconds after which a silent worker's seats are moved",
+};
+const CONNECTIONS = { most: 1_000_000, what: 'how many connections may be open' };
 
 /** Says nothing of the value itself: it may hold a password. */
 function database(value: string, workingDirectory: string): DatabaseLocation {
@@ -190,40 +173,12 @@ function runtime(value: string): RuntimeChoice {
   return { kind: 'fixed', name: name.data };
 }
 
-function auditDays(value: string): number {
-  const days = Number(value);
-  if (!/^\d+$/.test(value) || days < 1 || days > 3650) {
-    throw new Error(`is "${value}". Give the days, 1 to 3650, for which the audit log is kept.`);
-  }
-  return days;
-}
-
-function lostSeconds(value: string): number {
-  const seconds = Number(value);
-  if (!/^\d+$/.test(value) || seconds < 5 || seconds > 86_400) {
-    throw new Error(
-      `is "${value}". Give the seconds, 5 to 86400, after which a silent worker's seats are moved.`,
-    );
-  }
-  return seconds * 1000;
-}
-
 function diskMiB(value: string): number {
   const gibibytes = Number(value);
   if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
     throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
   }
   return Math.round(gibibytes * 1024);
-}
-
-function mostConnections(least: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < least || number > 1_000_000) {
-      throw new Error(`is "${value}". Give how many connections may be open: ${least} to 1000000.`);
-    }
-    return number;
-  };
 }
 
 function logLevel(value: string): LogLevel {
@@ -248,15 +203,4 @@ function trustProxy(value: string): Config['trustProxy'] {
     }
   }
   return addresses;
-}
-
-function list(value: string): string[] {
-  return value
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
-}
-
-function hideUserinfo(value: string): string {
-  return value.replace(/\/\/[^/@]*@/, '//…@');
 }

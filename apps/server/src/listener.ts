@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { Duplex } from 'node:stream';
 import { PublicError } from '@clarateach/contract/errors';
 import { type ClientLimits, limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
+import { listenAt } from '@clarateach/gateway/listening';
 import { errorAnswer } from './http/errors.ts';
 
 const SWEEP_MS = 20;
@@ -56,14 +57,7 @@ export async function listen(
     socket.on('error', () => socket.destroy());
     handlers.upgrade(request, socket, head);
   });
-  server.listen({ host, port });
-  try {
-    await once(server, 'listening');
-  } catch (cause) {
-    throw new Error(whyNot(cause as NodeJS.ErrnoException, host, port), { cause });
-  }
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('The listener has no port.');
+  const listening = await listenAt(server, { host, port, program: 'The server' });
   let closed: Promise<unknown> | undefined;
   const stopAccepting = () => {
     closed ??= once(server, 'close');
@@ -72,7 +66,7 @@ export async function listen(
   };
   return {
     server,
-    port: address.port,
+    port: listening,
     serve(next) {
       handlers = next;
     },
@@ -87,19 +81,4 @@ export async function listen(
       clearInterval(sweep);
     },
   };
-}
-
-function whyNot({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${port} on ${host} is in use by another program. Stop that program, or choose another port with --port or PORT.`;
-    case 'EACCES':
-      return `Port ${port} is not for ordinary users. Choose a port of 1024 or more with --port or PORT.`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `This machine has no address ${host} to listen on. Set HOST to one that it has, such as 127.0.0.1 or 0.0.0.0.`;
-    default:
-      return `The server cannot listen on ${host}, port ${port}: ${message}.`;
-  }
 }

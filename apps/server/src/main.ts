@@ -30,9 +30,9 @@ import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRevocations } from './removal/revocations.ts';
 import { listenToServers } from './removal/signals.ts';
-import { openRuntimes, type Runtimes, stopSeats } from './runtimes.ts';
+import { type Runtimes, stopSeats } from './runtimes.ts';
+import { openSeatPlaces } from './seat-places.ts';
 import { createSeatRoutes } from './seat-routes.ts';
-import { installationId } from './store/database.ts';
 import { openKeyring } from './tokens/keyring.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
 import { openSealedSecrets } from './tokens/sealed-secrets.ts';
@@ -40,7 +40,6 @@ import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
 import { secretSource } from './tokens/secret-source.ts';
 import { openSigningKeys } from './tokens/signing-keys.ts';
-import { openWorkers, type Workers } from './workers/workers.ts';
 import { createChanges } from './workshops/changes.ts';
 import { createViews } from './workshops/view.ts';
 import { createWorkshops } from './workshops/workshops.ts';
@@ -169,8 +168,20 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const workers = config.workers.length > 0 && !overrides.providers ? await ownWorkers() : undefined;
-  const runtimes = overrides.providers ?? workers?.runtimes ?? (await ownRuntimes());
+  const { runtimes, workers } = overrides.providers
+    ? { runtimes: overrides.providers, workers: undefined }
+    : starting.adopt(
+        await openSeatPlaces(config, {
+          database,
+          changes,
+          revocations: revocations.list,
+          keys,
+          now,
+          log,
+          onError,
+        }),
+        (each) => each.close(),
+      );
   // Seats on workers are the workers' to keep.
   if (overrides.atEnd === 'stop-seats' && !workers) {
     starting.defer(() =>
@@ -333,42 +344,6 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       return ended;
     },
   };
-
-  async function ownWorkers(): Promise<Workers> {
-    const opened = starting.adopt(
-      await openWorkers({
-        agents: config.workers,
-        database,
-        changes,
-        installation: await installationId(database),
-        keys: { ids: () => keys.jwks().keys.map(({ kid }) => kid), onChange: keys.onChange },
-        revocations: revocations.list,
-        moveAfterMs: config.moveAfterMs,
-        fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',
-        now,
-        onState: (address, state, problem) =>
-          log[state === 'up' ? 'info' : 'warn']({ worker: address, state }, problem || 'a worker is up'),
-        onError,
-      }),
-      (each) => each.close(),
-    );
-    log.info({ workers: config.workers.map(({ address }) => address) }, 'Seats run on workers.');
-    return opened;
-  }
-
-  async function ownRuntimes(): Promise<Runtimes> {
-    const opened = await openRuntimes({
-      choice: config.runtime,
-      microvm: config.microvm,
-      dataDirectory: config.dataDirectory,
-      installation: await installationId(database),
-      report: (line) => log.warn(line),
-      diskMiB: config.seatDiskMiB,
-    });
-    for (const provider of opened.runtimes.values()) starting.defer(() => provider.close());
-    log.info({ runtimes: [...opened.runtimes.keys()] }, opened.why);
-    return opened.runtimes;
-  }
 }
 
 function named({ workshop, seat }: SeatId): { readonly workshop: string; readonly seat: number } {

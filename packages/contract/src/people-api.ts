@@ -21,7 +21,7 @@ const byId = z.object({ id: z.string().max(64) });
 const people = z.object({ people: z.array(personView), invitations: z.array(invitation) });
 
 /** Ways in that need no password. They set the session cookie. */
-export const entryApi = {
+export const authApi = {
   ways: anyone
     .route({ method: 'GET', path: '/api/auth/ways', summary: 'How people may sign in here' })
     .output(signInWays),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import type { Odehash } from '@clarateach/contract/ids';
 import {
   ask,
@@ -17,26 +17,15 @@ import {
   until,
   WORKSHOP,
 } from './testing.ts';
-import { rawSeat, type StandInSeat, standInSeat } from './testing-seat.ts';
+import { eachTestMounts, rawSeat, type StandInSeat } from './testing-seat.ts';
 
 let mounted: Mounted;
 let seat: StandInSeat;
 const FILES = `${SEAT_PATH}/files`;
 const token = makeToken();
 
-before(async () => {
-  seat = await standInSeat();
-});
-after(() => seat.close());
-beforeEach(async () => {
-  mounted = await mount();
-  mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
-  seat.onFiles = (_req, res) => res.end('file');
-  seat.seen.length = 0;
-});
-afterEach(async () => {
-  await mounted.close();
-  await until('the seat has no connection left', () => seat.sockets() === 0);
+eachTestMounts((...made) => {
+  [mounted, seat] = made;
 });
 
 function codeOf(body: string): string {
@@ -72,14 +61,14 @@ test('another seat, another workshop and a foreign origin are 403', async () => 
 });
 
 test('a seat has so many connections at once, and further ones are 429', async () => {
-  await mounted.close();
-  mounted = await mount({ connectionsPerSeat: 3 });
-  mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
+  await using limited = new AsyncDisposableStack();
+  const { port, routes } = limited.adopt(await mount({ connectionsPerSeat: 3 }), (each) => each.close());
+  routes.put({ endpoint: seat.endpoint, holder: LEARNER });
   const waiting: (() => void)[] = [];
   seat.onFiles = (_req, res) => void waiting.push(() => res.end('file'));
-  const held = [1, 2, 3].map(() => ask(mounted.port, FILES, { headers: bearer(token) }));
+  const held = [1, 2, 3].map(() => ask(port, FILES, { headers: bearer(token) }));
   await until('three are under way', () => waiting.length === 3);
-  const refused = await ask(mounted.port, FILES, { headers: bearer(token) });
+  const refused = await ask(port, FILES, { headers: bearer(token) });
   assert.deepEqual([refused.status, refused.headers['retry-after']], [429, '5']);
   for (const go of waiting) go();
   assert.deepEqual(
@@ -87,7 +76,7 @@ test('a seat has so many connections at once, and further ones are 429', async (
     [200, 200, 200],
   );
   seat.onFiles = (_req, res) => res.end('file');
-  assert.equal((await ask(mounted.port, FILES, { headers: bearer(token) })).status, 200);
+  assert.equal((await ask(port, FILES, { headers: bearer(token) })).status, 200);
 });
 
 test('a seat that does not exist is 404, one that does not run 503, a lost one 403', async () => {

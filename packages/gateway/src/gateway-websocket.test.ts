@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import {
   LEARNER,
@@ -13,7 +13,7 @@ import {
   until,
   WORKSHOP,
 } from './testing.ts';
-import { rawSeat, type StandInSeat, standInSeat } from './testing-seat.ts';
+import { eachTestMounts, rawSeat, type StandInSeat } from './testing-seat.ts';
 
 const TERMINAL = `${SEAT_PATH}/terminal`;
 const PROTOCOL = 'clarateach.terminal.v1';
@@ -24,19 +24,8 @@ const token = makeToken();
 let mounted: Mounted;
 let seat: StandInSeat;
 
-before(async () => {
-  seat = await standInSeat();
-});
-after(() => seat.close());
-beforeEach(async () => {
-  mounted = await mount();
-  mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
-  seat.onUpgrade = undefined;
-  seat.seen.length = 0;
-});
-afterEach(async () => {
-  await mounted.close();
-  await until('the seat has no connection left', () => seat.sockets() === 0);
+eachTestMounts((...made) => {
+  [mounted, seat] = made;
 });
 
 interface Opened {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createPreviewOrigins } from './preview-origin.ts';
 import {
@@ -11,7 +11,6 @@ import {
   listen,
   type Mounted,
   makeToken,
-  mount,
   ORIGIN,
   raw,
   SEAT_PATH,
@@ -19,7 +18,7 @@ import {
   until,
   WORKSHOP,
 } from './testing.ts';
-import { type StandInSeat, standInSeat } from './testing-seat.ts';
+import { eachTestMounts, type StandInSeat } from './testing-seat.ts';
 
 let mounted: Mounted;
 let seat: StandInSeat;
@@ -31,7 +30,6 @@ const token = makeToken();
 const clock = { offsetMs: 0 };
 
 before(async () => {
-  seat = await standInSeat();
   learner = createServer((req, res) => onPage(req, res));
   learner.on('upgrade', (req, socket, head) => {
     sockets.handleUpgrade(req, socket, head, (ws) => {
@@ -41,23 +39,21 @@ before(async () => {
   });
   learnerPort = await listen(learner);
 });
-after(async () => {
+after(() => {
   sockets.close();
   learner.closeAllConnections();
   learner.close();
-  await seat.close();
 });
-beforeEach(async () => {
+eachTestMounts(
+  (...made) => {
+    [mounted, seat] = made;
+  },
+  { clock: () => Date.now() + clock.offsetMs },
+);
+beforeEach(() => {
   clock.offsetMs = 0;
-  mounted = await mount({ clock: () => Date.now() + clock.offsetMs });
-  mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
   onPage = (req, res) => res.end(JSON.stringify({ url: req.url, headers: req.headers }));
 });
-afterEach(async () => {
-  await mounted.close();
-  await until('the seat has no connection left', () => seat.sockets() === 0);
-});
-
 async function grant(port: unknown = learnerPort, headers = bearer(token)): Promise<Answer> {
   const body = JSON.stringify({ port });
   return ask(mounted.port, `${SEAT_PATH}/preview`, { method: 'POST', headers, body });

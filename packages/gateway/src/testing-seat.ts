@@ -4,8 +4,11 @@ import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import { WebSocketServer } from 'ws';
+import type { GatewayOptions } from './gateway.ts';
+import { LEARNER, type Mounted, mount, until } from './testing.ts';
 
 /** A seat's servers as packages/contract describes them, small, with hooks for what tests change. */
 export interface StandInSeat {
@@ -22,6 +25,34 @@ export interface StandInSeat {
   sockets(): number;
   dropAll(): void;
   close(): Promise<void>;
+}
+
+/**
+ * Registers a seat for the tests of a file and, before each, a gateway that has it as seat 1, held by
+ * LEARNER; after each, nothing is connected to the seat.
+ */
+export function eachTestMounts(
+  use: (mounted: Mounted, seat: StandInSeat) => void,
+  options: Partial<GatewayOptions> = {},
+): void {
+  let seat: StandInSeat;
+  let mounted: Mounted;
+  before(async () => {
+    seat = await standInSeat();
+  });
+  after(() => seat.close());
+  beforeEach(async () => {
+    mounted = await mount(options);
+    mounted.routes.put({ endpoint: seat.endpoint, holder: LEARNER });
+    seat.onFiles = (_req, res) => res.end('file');
+    seat.onUpgrade = undefined;
+    seat.seen.length = 0;
+    use(mounted, seat);
+  });
+  afterEach(async () => {
+    await mounted.close();
+    await until('the seat has no connection left', () => seat.sockets() === 0);
+  });
 }
 
 export async function standInSeat(): Promise<StandInSeat> {

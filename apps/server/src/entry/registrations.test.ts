@@ -5,25 +5,25 @@ import type { EntryPolicy, RegistrationState } from '@clarateach/contract/entry'
 import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import {
+  type ControlPlane,
+  controlPlane,
+  eventually,
+  openStage,
+  type Stage,
+} from '../testing/control-plane.ts';
 
 eachDatabase('registration', (open, kind) => {
-  let opened: TestDatabase;
+  let stage: Stage;
   let plane: ControlPlane;
   let owner: string;
 
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
+    ({ plane, owner } = stage);
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
+  after(() => stage.close());
 
   const refused = (code: string, field?: string) => (error: unknown) =>
     error instanceof PublicError && error.code === code && error.field === field;
@@ -196,7 +196,11 @@ eachDatabase('registration', (open, kind) => {
     const { id, code } = await workshop('registered', { registrationCap: 20 });
     const second =
       kind === 'postgresql'
-        ? await controlPlane({ database: opened.again(), provider: instantProvider(), server: 'server-2' })
+        ? await controlPlane({
+            database: stage.opened.again(),
+            provider: instantProvider(),
+            server: 'server-2',
+          })
         : plane;
     try {
       const made = await Promise.all(

@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
-import { instantProvider } from '@clarateach/seats/providers/doubles';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import {
+  type ControlPlane,
+  eventually,
+  insertOwner,
+  openStage,
+  type Stage,
+} from '../testing/control-plane.ts';
 
 eachDatabase('a registered learner who is removed', (open) => {
-  let opened: TestDatabase;
+  let stage: Stage;
   let plane: ControlPlane;
   let owner: string;
 
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
+    ({ plane, owner } = stage);
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
+  after(() => stage.close());
 
   const refused = (code: string) => (error: unknown) => error instanceof PublicError && error.code === code;
   const email = 'mallory@example.org';
@@ -57,7 +56,7 @@ eachDatabase('a registered learner who is removed', (open) => {
   });
 
   test('is removed and let back by a co-instructor too, and then comes in by the same access code', async () => {
-    const colleague = await insertOwner(opened.database, 'colleague');
+    const colleague = await insertOwner(stage.opened.database, 'colleague');
     const { id, accessCode } = await removed(colleague);
     const [removal] = await plane.workshops.removals(colleague, id);
     await plane.workshops.letBack(colleague, id, removal?.id ?? '');

@@ -1,7 +1,13 @@
+import type { api } from '@clarateach/contract/api';
 import type { WorkshopId } from '@clarateach/contract/ids';
+import type { InferContractRouterInputs, InferContractRouterOutputs } from '@orpc/contract';
 import type { AuditEvent } from '../audit/audit.ts';
 import type { Database } from '../store/database.ts';
 import type { Caller } from './callers.ts';
+
+/** What procedures take and give, by their path. */
+export type Inputs = InferContractRouterInputs<typeof api>;
+export type Outputs = InferContractRouterOutputs<typeof api>;
 
 /** A line of the log, by whoever calls unless it says who it was. */
 export type Line = Omit<AuditEvent, 'actor' | 'address'> & { readonly actor?: AuditEvent['actor'] };

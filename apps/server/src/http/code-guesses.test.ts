@@ -5,7 +5,7 @@ import { MAX_REGISTRATIONS } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
 import { ACCESS_CODE_LENGTH } from '../entry/store.ts';
 import { ODEHASH_LENGTH } from '../join/claims.ts';
-import { JOIN_CODE_LENGTH } from '../workshops/workshops.ts';
+import { JOIN_CODE_LENGTH } from '../workshops/make-workshop.ts';
 import { createCodeGuesses, GUESSES, WHILE_SLOWED } from './code-guesses.ts';
 
 const SCHOOL = '192.0.2.1';

@@ -1,10 +1,5 @@
-import type { api } from '@clarateach/contract/api';
 import type { WorkshopId } from '@clarateach/contract/ids';
-import type { InferContractRouterInputs, InferContractRouterOutputs } from '@orpc/contract';
-import type { Line, Rule, RuleTools } from './audit-rule.ts';
-
-type Inputs = InferContractRouterInputs<typeof api>;
-type Outputs = InferContractRouterOutputs<typeof api>;
+import type { Inputs, Line, Outputs, Rule, RuleTools } from './audit-rule.ts';
 
 /** What registrations, hand-overs and co-instructors leave in the log. Codes and links stay out of it. */
 export function entryRules({ db, learner }: RuleTools): Readonly<Record<string, Rule>> {

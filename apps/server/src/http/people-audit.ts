@@ -1,11 +1,7 @@
-import type { api } from '@clarateach/contract/api';
-import type { InferContractRouterInputs, InferContractRouterOutputs } from '@orpc/contract';
 import { hashOf, purposeOf } from '../people/mailed-links.ts';
 import type { Database } from '../store/database.ts';
-import type { Line, Rule } from './audit-rule.ts';
+import type { Inputs, Line, Outputs, Rule } from './audit-rule.ts';
 
-type Inputs = InferContractRouterInputs<typeof api>;
-type Outputs = InferContractRouterOutputs<typeof api>;
 type Known = {
   readonly id: string;
   readonly email: string;

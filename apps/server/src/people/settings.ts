@@ -1,3 +1,5 @@
+import { list } from '@clarateach/contract/setting-values';
+import type { SettingsReader } from '@clarateach/contract/settings';
 import { isLoopback } from '../loopback.ts';
 import { type MailSettings, mailFrom, smtpUrl } from '../mail/settings.ts';
 import type { SignUp } from './sign-up.ts';
@@ -20,15 +22,12 @@ export interface AccountSettings {
   readonly provider: ProviderSettings | undefined;
 }
 
-/** Reads one setting by its name; an empty one counts as none. */
-type Read = <T>(name: string, fallback: T, parse: (value: string) => T) => T;
-
 /**
  * `SMTP_URL` and `MAIL_FROM`, `SIGN_UP` and `SIGN_UP_DOMAINS`, `OIDC_ISSUER`, `OIDC_CLIENT_ID`,
  * `OIDC_CLIENT_SECRET` and `OIDC_NAME`.
  */
 export function readAccountSettings(
-  read: Read,
+  read: SettingsReader['read'],
   site: {
     readonly publicUrl: string | undefined;
     readonly host: string;
@@ -90,11 +89,8 @@ function issuer(value: string): string {
 }
 
 function signUpDomains(value: string): string[] {
-  return value
-    .toLowerCase()
-    .split(',')
-    .map((each) => each.trim().replace(/^@/, ''))
-    .filter((each) => each !== '')
+  return list(value.toLowerCase())
+    .map((each) => each.replace(/^@/, ''))
     .map((each) => {
       if (/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}$/.test(each)) return each;
       throw new Error(

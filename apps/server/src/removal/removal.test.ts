@@ -2,30 +2,29 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
 import type { SeatSession } from '@clarateach/contract/join';
-import { instantProvider } from '@clarateach/seats/providers/doubles';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import {
+  type ControlPlane,
+  eventually,
+  insertOwner,
+  openStage,
+  type Stage,
+} from '../testing/control-plane.ts';
 import { TEST_SECRET, type TestServer, testServer } from '../testing/server.ts';
 import { openRevocations } from './revocations.ts';
 
 const refused = (code: string) => (error: unknown) => error instanceof PublicError && error.code === code;
 
 eachDatabase('a removed learner', (open, kind) => {
-  let opened: TestDatabase;
+  let stage: Stage;
   let plane: ControlPlane;
   let owner: string;
 
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
+    ({ plane, owner } = stage);
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
+  after(() => stage.close());
 
   const workshop = async (seats: number) => {
     const { id, code } = await plane.workshops.create(owner, { name: 'Shells', seats, start: true });
@@ -79,7 +78,7 @@ eachDatabase('a removed learner', (open, kind) => {
   test('is only whoever sits there, and only for the workshop’s own instructor', async () => {
     const { id, code } = await workshop(2);
     await plane.join.join({ code, name: 'Ada' });
-    const stranger = await insertOwner(opened.database, `stranger of ${id}`);
+    const stranger = await insertOwner(stage.opened.database, `stranger of ${id}`);
     await assert.rejects(plane.workshops.removeLearner(owner, id, 2), refused('conflict'));
     await assert.rejects(plane.workshops.removeLearner(stranger, id, 1), refused('not_found'));
     await assert.rejects(plane.workshops.removals(stranger, id), refused('not_found'));
@@ -90,7 +89,7 @@ eachDatabase('a removed learner', (open, kind) => {
   test('is known to another server within a second by polling alone, over a restart, and not for ever', async (t) => {
     let now = Date.now();
     const other = await openRevocations({
-      database: kind === 'sqlite' ? opened.database : opened.again(),
+      database: kind === 'sqlite' ? stage.opened.database : stage.opened.again(),
       now: () => now,
       onError: (error) => assert.fail(String(error)),
     });
@@ -104,7 +103,7 @@ eachDatabase('a removed learner', (open, kind) => {
     assert.ok(lag < 1_000, `${lag} ms`);
     await other.close();
     const restarted = await openRevocations({
-      database: opened.database,
+      database: stage.opened.database,
       now: () => now,
       onError: (error) => assert.fail(String(error)),
     });
@@ -117,17 +116,17 @@ eachDatabase('a removed learner', (open, kind) => {
 
   if (kind === 'postgresql') {
     test('is refused by another server’s gateway and API within a second', async (t) => {
-      const { url } = opened.config as { url: string };
-      await using stage = await twoServers(url);
-      const [one, two] = stage.servers;
-      const { id, code } = await one.createWorkshop(stage.instructor, { seats: 1 });
+      const { url } = stage.opened.config as { url: string };
+      await using room = await twoServers(url);
+      const [one, two] = room.servers;
+      const { id, code } = await one.createWorkshop(room.instructor, { seats: 1 });
       const learner = await one.anyone.json<SeatSession>(200, 'POST', '/api/join', { code, name: 'Mallory' });
       const bearer = { authorization: `Bearer ${learner.token}` };
       const files = `/debug/proxy/${id}/vm/1/files?path=.`;
       await eventually(async () => (await two.as(bearer).request('GET', files)).status === 503);
       const lags: number[] = [];
       const refusal = { status: 0, code: '' };
-      await stage.instructor.json(202, 'POST', `/api/workshops/${id}/seats/1/remove`);
+      await room.instructor.json(202, 'POST', `/api/workshops/${id}/seats/1/remove`);
       const removedAt = performance.now();
       await eventually(async () => {
         const response = await two.as(bearer).request('GET', files);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PublicError } from '@clarateach/contract/errors';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { TOKEN_LIFETIME_SECONDS, TOKEN_RENEWAL_SECONDS } from '@clarateach/contract/token';
+import type { Removal } from '@clarateach/contract/workshop';
 import type { Revocation } from '@clarateach/gateway/revocation-list';
 import type { Transaction } from 'kysely';
 import type { Database } from '../store/database.ts';
@@ -115,4 +116,16 @@ export function removedByInstructor(workshopName: string): PublicError {
     'removed',
     `The instructor removed you from "${workshopName}". Talk to them if that is a mistake; they can let you back in.`,
   );
+}
+
+/** Who was removed from the workshop, the last one first. */
+export async function removalsOf(db: Database['db'], id: WorkshopId): Promise<Removal[]> {
+  const rows = await db
+    .selectFrom('removals')
+    .select(['id', 'name', 'seat', 'removedAt'])
+    .where('workshopId', '=', id)
+    .orderBy('removedAt', 'desc')
+    .orderBy('id')
+    .execute();
+  return rows.map(({ removedAt, ...row }) => ({ ...row, removedAt: new Date(removedAt).toISOString() }));
 }

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import { createRevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
+import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { createColleagues } from '../entry/colleagues.ts';
 import { createHandOver } from '../entry/hand-over.ts';
 import type { MailMessage } from '../entry/letters.ts';
@@ -10,6 +12,7 @@ import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
 import { createSeatRoutes } from '../seat-routes.ts';
 import type { Database } from '../store/database.ts';
+import type { TestDatabase } from '../store/testing.ts';
 import { createChanges } from '../workshops/changes.ts';
 import { createViews } from '../workshops/view.ts';
 import { createWorkshops } from '../workshops/workshops.ts';
@@ -87,6 +90,27 @@ export async function controlPlane(options: {
 }
 
 export type ControlPlane = Awaited<ReturnType<typeof controlPlane>>;
+
+/** One server over seats that are ready at once, with an owner of workshops, on a database of its own. */
+export async function openStage(open: () => Promise<TestDatabase>) {
+  const opened = await open();
+  const owner = await insertOwner(opened.database, 'owner');
+  const plane = await controlPlane({ database: opened.database, provider: instantProvider() });
+  plane.start();
+  return {
+    opened,
+    plane,
+    owner,
+    /** Fails where something went wrong beside the tests. */
+    async close() {
+      await plane.close();
+      await opened.close();
+      assert.deepEqual(plane.errors, []);
+    },
+  };
+}
+
+export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 /** Gives an account that owns workshops. */
 export async function insertOwner(database: Database, id: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { isLoopback } from '@clarateach/contract/loopback';
 import { z } from 'zod';
 
 /** A worker that the operator names. */
@@ -53,7 +54,7 @@ function parseWorker(value: unknown, where: string): WorkerAgent {
       `has in ${where} the address "${hideUserinfo(address)}". Give host and port, such as 10.0.0.5:9090.`,
     );
   }
-  if (token === undefined && !isLoopbackHost(new URL(origin).hostname)) {
+  if (token === undefined && !isLoopback(new URL(origin).hostname)) {
     throw new Error(
       `has in ${where} no "token". Give the agent's AGENT_TOKEN; only an agent on this machine may do without.`,
     );
@@ -77,10 +78,6 @@ function originOf(value: string): string | undefined {
   const url = URL.parse(value);
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) return undefined;
   return url.pathname === '/' && !url.search && !url.hash ? url.origin : undefined;
-}
-
-export function isLoopbackHost(hostname: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i.test(hostname);
 }
 
 function hideUserinfo(value: string): string {

@@ -7,6 +7,7 @@ import {
   seatName,
   type WorkshopId,
 } from '@clarateach/contract/ids';
+import { isLoopback } from '@clarateach/contract/loopback';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
@@ -15,7 +16,7 @@ import type { Changes } from '../workshops/changes.ts';
 import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { type Worker, watchWorker } from './worker.ts';
-import { isLoopbackHost, type WorkerAgent } from './worker-agents.ts';
+import type { WorkerAgent } from './worker-agents.ts';
 import { createWorkerKeys, type KeyIds } from './worker-keys.ts';
 
 const PUSH_MS = 3_000;
@@ -224,7 +225,7 @@ export async function openWorkers(deps: {
       const url = worker && publicOf(worker);
       if (worker === undefined || url === undefined || !verifiesOurs(worker)) return undefined;
       // A browser on another machine would look for it on its own.
-      const elsewhere = isLoopback(url) && !isLoopback(reachedAt);
+      const elsewhere = isLoopbackUrl(url) && !isLoopbackUrl(reachedAt);
       // A page that came over TLS may not use what does not.
       const mixed = reachedAt.startsWith('https:') && !url.startsWith('https:');
       return elsewhere || mixed ? undefined : url;
@@ -262,6 +263,6 @@ function idOf({ workshop_id, seat_id }: Vm): SeatId {
   return { workshop: workshop_id, seat: seat_id };
 }
 
-function isLoopback(url: string): boolean {
-  return isLoopbackHost(new URL(url).hostname);
+function isLoopbackUrl(url: string): boolean {
+  return isLoopback(new URL(url).hostname);
 }

@@ -3,29 +3,28 @@ import { after, before, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { WorkshopEvent } from '@clarateach/contract/workshop';
-import { instantProvider } from '@clarateach/seats/providers/doubles';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import {
+  type ControlPlane,
+  eventually,
+  insertOwner,
+  openStage,
+  type Stage,
+} from '../testing/control-plane.ts';
 import type { NumberedEvent } from './events.ts';
 
 eachDatabase('workshops', (open) => {
-  let opened: TestDatabase;
+  let stage: Stage;
   let plane: ControlPlane;
   let owner: string;
   let stranger: string;
 
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    stranger = await insertOwner(opened.database, 'stranger');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
+    ({ plane, owner } = stage);
+    stranger = await insertOwner(stage.opened.database, 'stranger');
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
+  after(() => stage.close());
 
   const refused = (code: string, field?: string) => (error: unknown) =>
     error instanceof PublicError && error.code === code && error.field === field;

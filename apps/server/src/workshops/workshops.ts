@@ -1,12 +1,9 @@
-import { randomInt } from 'node:crypto';
-import { randomCode } from '@clarateach/contract/codes';
 import { PublicError } from '@clarateach/contract/errors';
 import type { AdminOverview } from '@clarateach/contract/health';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import {
   type CreateWorkshopBody,
-  DEFAULT_TTL_MINUTES,
   MAX_TTL_MINUTES,
   type Removal,
   type WorkshopDetails,
@@ -14,12 +11,14 @@ import {
 } from '@clarateach/contract/workshop';
 import type { Revocation } from '@clarateach/gateway/revocation-list';
 import type { Transaction } from 'kysely';
-import { letBack, removeLearner } from '../removal/removal.ts';
-import { type Database, isUniqueViolation } from '../store/database.ts';
+import { letBack, removalsOf, removeLearner } from '../removal/removal.ts';
+import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import { mayRun, noSuchWorkshop, ownAndShared, requireOwner } from './access.ts';
 import type { Changes } from './changes.ts';
 import { followWorkshop, type NumberedEvent } from './events.ts';
+import { makeWorkshop, startedAt } from './make-workshop.ts';
+import { overviewOf } from './overview.ts';
 import {
   FRESH_SEAT,
   loadWorkshop,
@@ -33,8 +32,6 @@ import {
 } from './store.ts';
 import type { Views } from './view.ts';
 
-export const JOIN_CODE_LENGTH = 6;
-const CODE_TRIES = 5;
 const MINUTE_MS = 60_000;
 
 /**
@@ -111,73 +108,6 @@ export function createWorkshops(deps: {
   const set = (trx: Transaction<Schema>, id: WorkshopId, values: Partial<WorkshopRow>) =>
     trx.updateTable('workshops').set(values).where('id', '=', id).execute();
 
-  const startedNow = (ttlMinutes: number) => ({
-    startedAt: now(),
-    endsAt: now() + ttlMinutes * MINUTE_MS,
-  });
-
-  const chooseRuntime = (wanted: RuntimeName | undefined): RuntimeName => {
-    const runtimes = deps.runtimes();
-    const [best] = runtimes;
-    if (wanted === undefined && best !== undefined) return best;
-    if (wanted !== undefined && runtimes.includes(wanted)) return wanted;
-    throw new PublicError(
-      'invalid_input',
-      `This server has no ${wanted ?? ''} runtime. It can run: ${runtimes.join(', ')}.`,
-      { field: 'runtime' },
-    );
-  };
-
-  const insert = async (owner: string, input: CreateWorkshopBody, code: string): Promise<WorkshopId> => {
-    const id = newWorkshopId();
-    const start = input.start === true;
-    const ttlMinutes = input.ttlMinutes ?? DEFAULT_TTL_MINUTES;
-    const workshop: WorkshopRow = {
-      id,
-      code,
-      name: input.name,
-      ownerId: owner,
-      runtime: chooseRuntime(input.runtime),
-      image: input.image ?? null,
-      apiKeySealed: input.apiKey === undefined ? null : deps.seal(input.apiKey),
-      injectApiKey: input.apiKey !== undefined && input.injectApiKey === true ? 1 : 0,
-      entry: input.entry ?? 'open',
-      registrationCap: input.registrationCap ?? null,
-      questions: JSON.stringify(input.questions ?? []),
-      seatCount: input.seats,
-      ttlMinutes,
-      wanted: start ? 'running' : 'stopped',
-      createdAt: now(),
-      ...(start ? startedNow(ttlMinutes) : { startedAt: null, endsAt: null }),
-      revision: 1,
-      leaseHolder: null,
-      leaseUntil: null,
-    };
-    await database.transaction(async (trx) => {
-      await trx.insertInto('workshops').values(workshop).execute();
-      if (start) await startSeats(trx, workshop);
-    });
-    return id;
-  };
-
-  const create = async (owner: string, input: CreateWorkshopBody): Promise<WorkshopId> => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await insert(owner, input, input.code ?? randomCode(JOIN_CODE_LENGTH));
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        if (input.code !== undefined) {
-          throw new PublicError(
-            'code_taken',
-            `The join code ${input.code} belongs to another workshop. Choose another, or leave it out.`,
-            { field: 'code', cause: error },
-          );
-        }
-        if (attempt === CODE_TRIES) throw error;
-      }
-    }
-  };
-
   const again = (wanted: 'restart' | 'reset') => (owner: string, id: WorkshopId, seat: number) =>
     change(owner, id, async (trx, workshop) => {
       if (workshop.wanted !== 'running') throw notRunning(workshop);
@@ -206,7 +136,7 @@ export function createWorkshops(deps: {
     },
 
     async create(owner, input) {
-      const id = await create(owner, input);
+      const id = await makeWorkshop(deps, owner, input);
       changes.notify(id);
       return views.details(await own(owner, id));
     },
@@ -217,7 +147,7 @@ export function createWorkshops(deps: {
       change(owner, id, async (trx, workshop) => {
         if (workshop.wanted === 'gone') throw beingDeleted(workshop);
         if (workshop.wanted === 'stopped') {
-          await set(trx, id, { wanted: 'running', ...startedNow(workshop.ttlMinutes) });
+          await set(trx, id, { wanted: 'running', ...startedAt(now(), workshop.ttlMinutes) });
         }
         await startSeats(trx, workshop);
       }),
@@ -267,14 +197,7 @@ export function createWorkshops(deps: {
 
     async removals(owner, id) {
       await own(owner, id);
-      const rows = await database.db
-        .selectFrom('removals')
-        .select(['id', 'name', 'seat', 'removedAt'])
-        .where('workshopId', '=', id)
-        .orderBy('removedAt', 'desc')
-        .orderBy('id')
-        .execute();
-      return rows.map(({ removedAt, ...row }) => ({ ...row, removedAt: new Date(removedAt).toISOString() }));
+      return removalsOf(database.db, id);
     },
 
     async letBack(owner, id, removalId) {
@@ -296,31 +219,8 @@ export function createWorkshops(deps: {
       yield* followWorkshop(deps, id, after, signal);
     },
 
-    async overview() {
-      const states = await loadWorkshops(database, await workshopIds(database));
-      const all = states.map((state) => views.details(state));
-      const running = states.filter(({ workshop }) => workshop.wanted === 'running');
-      const seats = all.flatMap((details) => details.seats);
-      return {
-        workshops: states.length,
-        runningWorkshops: running.length,
-        seats: {
-          wanted: running.reduce((sum, { workshop }) => sum + workshop.seatCount, 0),
-          ready: seats.filter((seat) => seat.phase === 'ready').length,
-          occupied: seats.filter((seat) => seat.phase === 'occupied').length,
-          failed: seats.filter((seat) => seat.phase === 'failed').length,
-          lost: seats.filter((seat) => seat.phase === 'lost').length,
-        },
-      };
-    },
+    overview: async () => overviewOf(await loadWorkshops(database, await workshopIds(database)), views),
   };
-}
-
-const ID_LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
-
-function newWorkshopId(): WorkshopId {
-  const letters = Array.from({ length: 8 }, () => ID_LETTERS[randomInt(ID_LETTERS.length)]);
-  return `ws-${letters.join('')}` as WorkshopId;
 }
 
 function notRunning({ name, wanted }: WorkshopRow): PublicError {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { OutputLog } from './output-log.ts';
 import { Pty } from './pty.ts';
+import { isReport } from './reports.ts';
 import type { Multiplexer } from './tmux.ts';
 
 /** Sizes of the flow control, in bytes, and times. */
@@ -58,18 +59,6 @@ interface ViewerState {
   /** Fell behind: waits for its queue to empty, then goes on with a redraw. */
   skipping: boolean;
   exited: boolean;
-}
-
-/** Answers of a terminal to questions about its make: device attributes and version, and nothing else. */
-const REPORTS = /^(?:\x1b\[[>?][\d;]*c|\x1bP[>!]\|[^\x1b]*\x1b\\)+$/;
-const REPORT_BYTES = 256;
-
-/**
- * tmux asks once, when it takes the PTY; every viewer that is sent those bytes again answers again, and
- * tmux would type a late answer into the shell. Programs inside tmux are answered by tmux, so none misses it.
- */
-function isReport(data: Buffer): boolean {
-  return data[0] === 0x1b && data.length <= REPORT_BYTES && REPORTS.test(data.toString('latin1'));
 }
 
 /** One life of the shell: a PTY, what it wrote, and everybody who looks at it. */

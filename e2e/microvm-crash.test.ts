@@ -1,0 +1,3 @@
+import { crashes } from './platform/crashes.ts';
+
+crashes('firecracker');
