@@ -8,6 +8,7 @@ import { parseRoutes } from '../docker/subnets.ts';
 import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
 import { type NetworkSeat, networkRules } from './network-rules.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
+import type { Rate } from './rates.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
 
 const CHOSEN = 'network.json';
@@ -30,6 +31,8 @@ export interface VmNetworkOptions {
   readonly bridge: Bridge | undefined;
   /** The mark of the network that set-up has made for these seats' images; undefined to make one's own. */
   readonly prepared?: string;
+  /** Bytes that each seat may send, and be sent; left out where the VMM sees to it. */
+  readonly rate?: Rate;
 }
 
 /**
@@ -227,6 +230,7 @@ export class VmNetwork {
       seats: [...this.#seats.values()],
       resolvers: await this.resolvers(),
       uid: process.getuid?.() ?? 0,
+      rate: this.#options.rate,
     });
     await runProgram('nft', ['-f', '-'], rules);
     await this.#passFirewall();
