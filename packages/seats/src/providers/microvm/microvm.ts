@@ -7,6 +7,7 @@ import { Slots, Turnstiles } from '../../turnstile.ts';
 import { answersHealth } from '../docker/seat-health.ts';
 import { explained } from '../local/machine-errors.ts';
 import { Addresses } from './addresses.ts';
+import type { Bridge } from './bridge-choice.ts';
 import {
   BOOT_PATIENCE,
   begins,
@@ -17,7 +18,7 @@ import {
   uidOf,
   WORKSPACE,
 } from './guest-start.ts';
-import { type Bridge, VmNetwork } from './network.ts';
+import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
 import { guestImages, writeConfigDisk } from './seat-disks.ts';

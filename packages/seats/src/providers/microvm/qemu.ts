@@ -211,7 +211,7 @@ function memoryArguments({ begin, memoryMiB }: VmConfig, files: readonly string[
 
 function commandLine({ parameters }: VmConfig, tscKhz: number | undefined): string {
   return [
-    'console=ttyS0 quiet panic=-1 reboot=t audit=0 no_timer_check cryptomgr.notests',
+    'console=ttyS0 quiet panic=-1 reboot=t audit=0 no_timer_check cryptomgr.notests transparent_hugepage=madvise',
     // Measuring the counter again in an emulated guest takes time, and hangs now and then.
     ...(tscKhz === undefined ? [] : [`tsc_early_khz=${tscKhz} tsc=reliable`]),
     ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`),

@@ -42,7 +42,7 @@ export interface SavedGuestsOptions {
 /** Beside the images that they are made from. */
 export const SAVED_GUESTS = 'saved-guests';
 /** Raised when what is saved, or how a copy goes on, changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** A guest that is not ready after so long hangs, unless it has had little processor time meanwhile. */
 const MAKE_PATIENCE = { watchMs: 120_000, watchCpuS: 60 };
 const MAKE_LIMIT_MS = 600_000;
