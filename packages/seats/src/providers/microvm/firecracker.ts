@@ -173,7 +173,7 @@ export function firecrackerRequests(
       kernel_image_path: files.kernel,
       initrd_path: files.initrd,
       boot_args: [
-        'console=ttyS0 quiet panic=-1 reboot=k audit=0 cryptomgr.notests',
+        'console=ttyS0 quiet panic=-1 reboot=k audit=0 cryptomgr.notests transparent_hugepage=madvise',
         // No probing of what Firecracker's keyboard controller, which takes Ctrl-Alt-Del, does not have.
         'i8042.noaux i8042.nomux i8042.dumbkbd',
         ...Object.entries(config.parameters).map(([name, value]) => `${name}=${value}`),
