@@ -99,7 +99,7 @@ warm() {
   # The shell behind the terminal comes last.
   sleep 2
   kill -KILL -1
-  wait
+  # No `wait`: what they held tells that they have ended, and a guest was seen idle for good about here.
   for place in root/dev/pts root/dev root/proc root/sys root/workspace root/run root/tmp root changes; do
     let_go /$place
   done

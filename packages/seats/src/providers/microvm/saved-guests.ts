@@ -45,7 +45,7 @@ export const SAVED_GUESTS = 'saved-guests';
 const FORMAT = 2;
 /** A guest that is not ready after so long hangs, unless it has had little processor time meanwhile. */
 const MAKE_PATIENCE = { watchMs: 120_000, watchCpuS: 60 };
-const MAKE_LIMIT_MS = 600_000;
+const MAKE_LIMIT_MS = 240_000;
 /** After a failure guests are booted, and saving is tried again after so long. */
 const RETRY_MS = 600_000;
 
