@@ -3,7 +3,7 @@ import type { Instructor } from '@clarateach/bench/platform';
 import type { AdminVms, WorkerView } from '@clarateach/contract/health';
 import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
 import { AGENT_TOKEN, type AgentProcess, newAgent } from './agents.ts';
-import { firstInstructor, newInstallation, type Running } from './up.ts';
+import { firstInstructor, newInstallation, type Running, type SeatRuntime } from './up.ts';
 
 /** Seconds after which a silent worker's seats are moved, in these tests. */
 const LOST_SECONDS = 12;
@@ -11,10 +11,16 @@ const LOST_SECONDS = 12;
 export type WorkerStage = Awaited<ReturnType<typeof twoWorkers>>;
 
 /** A server and two agents on loopback ports; the first is reached by a line that can be cut. */
-export async function twoWorkers(options: { wrongTokenForTwo?: boolean } = {}) {
+export async function twoWorkers(
+  options: { wrongTokenForTwo?: boolean; runtime?: SeatRuntime; env?: Readonly<Record<string, string>> } = {},
+) {
   const installation = await newInstallation('local');
-  const env = { SERVER_URL: installation.url };
-  const [one, two]: [AgentProcess, AgentProcess] = [await newAgent({ env }), await newAgent({ env })];
+  const { runtime = 'local' } = options;
+  const env = { SERVER_URL: installation.url, ...options.env };
+  const [one, two]: [AgentProcess, AgentProcess] = [
+    await newAgent({ env, runtime }),
+    await newAgent({ env, runtime }),
+  ];
   await Promise.all([one.start(), two.start()]);
   const line = await tcpProxy(one.port);
   const serverEnv = {

@@ -56,6 +56,27 @@ root=$(disk root 0) changes=$(disk changes 1) workspace=$(disk workspace 2) conf
 [ -b "$config" ] || fail 'a disk of the seat is missing'
 mount -t ext4 -o ro,noatime "$root" /lower || fail 'the root disk cannot be read'
 
+# What was killed takes a while to let go of its files on a machine that has others to serve.
+let_go() {
+  tries=0
+  until umount "$1" 2>/dev/null; do
+    [ $tries -lt 200 ] || fail 'a program of the seat has stayed'
+    usleep 50000
+    tries=$((tries + 1))
+  done
+}
+
+# Whether the seat's two servers take connections; without a program of its own, which costs as much as it asks.
+listens() {
+  found=0
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    while read -r number address peer state rest; do
+      case $address:$state in *:0BB9:0A | *:0BBA:0A) found=$((found + 1)) ;; esac
+    done <$table
+  done
+  [ $found -ge 2 ]
+}
+
 # Programs of a seat that ran once are in memory for all who go on from here, so one runs for a moment,
 # as nobody's. Nothing of it stays: a program that has drawn random numbers would draw the same in
 # every copy. No connection is made, so that the kernel's own secrets of connections come later, too.
@@ -71,18 +92,17 @@ warm() {
   echo SEAT=0 >/root/run/clarateach/environment
   chroot /root /sbin/clarateach-init >/dev/null 2>&1 &
   tries=0
-  until [ "$(cat /proc/net/tcp /proc/net/tcp6 | grep -c ':0BB[9A] .* 0A ')" -ge 2 ] || [ $tries -ge 300 ]; do
-    usleep 100000
+  until listens || [ $tries -ge 120 ]; do
+    sleep 1
     tries=$((tries + 1))
   done
   # The shell behind the terminal comes last.
   sleep 2
   kill -KILL -1
-  wait
-  for place in dev/pts dev proc sys workspace run tmp ''; do
-    umount /root/$place || fail 'a program of the seat has stayed'
+  # No `wait`: what they held tells that they have ended, and a guest was seen idle for good about here.
+  for place in root/dev/pts root/dev root/proc root/sys root/workspace root/run root/tmp root changes; do
+    let_go /$place
   done
-  umount /changes || fail 'a program of the seat has stayed'
   ip link set lo down
 }
 

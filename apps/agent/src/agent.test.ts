@@ -97,6 +97,15 @@ describe('an agent', () => {
     );
   });
 
+  it('says what its runtime keeps ready for new seats', async () => {
+    agent = await testAgent({ ...instantProvider(), ready: () => ({ ready: 2, wanted: 3 }) });
+    const info = (await (await agent.call('GET', '/info')).json()) as { warm: unknown };
+    assert.deepEqual(info.warm, { ready: 2, wanted: 3 });
+    const figures = await (await fetch(`http://127.0.0.1:${agent.port}/metrics`)).text();
+    assert.match(figures, /^clarateach_agent_ready_guests 2$/m);
+    assert.match(figures, /^clarateach_agent_ready_guests_wanted 3$/m);
+  });
+
   it('refuses what is wrong with a code and a sentence, and stays as it was', async () => {
     agent = await testAgent(instantProvider());
     const refusals: [number, string, () => Promise<Response>][] = [

@@ -170,6 +170,7 @@ export async function createAgent(
     },
     info: (installation) => ({
       runtime: provider.info,
+      ...(provider.ready === undefined ? {} : { warm: provider.ready() }),
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
       revocations: revocations.digest(installation),
       started_at: startedAt,
@@ -193,6 +194,7 @@ export async function createAgent(
 
   metrics.watch({
     seats: seats.states,
+    ready: () => provider.ready?.(),
     draining: () => seats.draining,
     capacity: config.capacity,
     healthy: () => seats.healthy,

@@ -5,6 +5,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Where the figures come from when they are asked for. */
 export interface MetricSources {
   readonly seats: () => Readonly<Record<Vm['state'], number>>;
+  /** What the runtime keeps ready for new seats; undefined where it keeps nothing. */
+  readonly ready: () => { readonly ready: number; readonly wanted: number } | undefined;
   readonly draining: () => boolean;
   readonly capacity: number;
   readonly healthy: () => boolean;
@@ -55,6 +57,16 @@ export function createMetrics(): Metrics {
         for (const [state, count] of Object.entries(sources.seats())) this.set({ state }, count);
       },
     });
+    gauge(
+      'clarateach_agent_ready_guests',
+      'Guests that wait for new seats.',
+      () => sources.ready()?.ready ?? 0,
+    );
+    gauge(
+      'clarateach_agent_ready_guests_wanted',
+      'Guests that are to wait for new seats now: 0 while none are asked for.',
+      () => sources.ready()?.wanted ?? 0,
+    );
     gauge('clarateach_agent_draining', 'Whether it takes no new seats: 1 or 0.', () =>
       sources.draining() ? 1 : 0,
     );

@@ -30,7 +30,7 @@ import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRevocations } from './removal/revocations.ts';
 import { listenToServers } from './removal/signals.ts';
-import { type Runtimes, stopSeats } from './runtimes.ts';
+import { type Runtimes, readyGuests, stopSeats } from './runtimes.ts';
 import { openSeatPlaces } from './seat-places.ts';
 import { createSeatRoutes } from './seat-routes.ts';
 import { openKeyring } from './tokens/keyring.ts';
@@ -305,7 +305,10 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
     jwks: keys.jwks,
     metrics,
-    metricSources: { overview: () => workshops.overview(), workers: workerViews, gateway, disks: disks.look },
+    metricSources: {
+      ...{ overview: () => workshops.overview(), workers: workerViews, gateway, disks: disks.look },
+      ready: () => readyGuests(runtimes),
+    },
     health: createHealth({ database, runtimes, workers: workerViews, version, now }),
     version,
     seatBase(id, reachedAt) {

@@ -73,6 +73,13 @@ function local({ dataDirectory }: { readonly dataDirectory: string }): Promise<S
   });
 }
 
+/** What the runtimes keep ready for new seats, and are to keep ready now, together. */
+export function readyGuests(runtimes: Runtimes): { readonly ready: number; readonly wanted: number } {
+  const each = [...runtimes.values()].map((provider) => provider.ready?.() ?? { ready: 0, wanted: 0 });
+  const sum = (of: 'ready' | 'wanted') => each.reduce((total, counts) => total + counts[of], 0);
+  return { ready: sum('ready'), wanted: sum('wanted') };
+}
+
 /** Whether each runtime answers, within five seconds. */
 export async function runtimeHealth(runtimes: Runtimes): Promise<Health['runtimes']> {
   return Promise.all(

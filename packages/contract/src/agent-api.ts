@@ -157,6 +157,8 @@ export const agentInfo = agentHealth.extend({
   started_at: z.number(),
   /** Names of the keys that seat tokens are verified with here; empty before the first are fetched. */
   key_ids: z.array(z.string()).default([]),
+  /** What it keeps ready for new seats, and how much of that it is to keep now; none where it keeps nothing. */
+  warm: z.object({ ready: z.number().int(), wanted: z.number().int() }).optional(),
   /** The caller's. */
   vms: z.array(vm),
 });

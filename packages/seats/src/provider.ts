@@ -61,6 +61,12 @@ export interface SeatProvider {
   /** All seats it holds anything of for this installation, kept files included, so that orphans are found. */
   list(signal: AbortSignal): Promise<readonly SeatId[]>;
 
+  /**
+   * What it keeps ready for new seats, and how much of that it is to keep now. Left out by a provider that
+   * keeps nothing.
+   */
+  ready?(): { readonly ready: number; readonly wanted: number };
+
   /** Lets go of what the provider itself holds (sockets, watchers). Seats are not touched. */
   close(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError } from '@clarateach/seats/provider';
-import { type Bridge, VmNetwork } from '@clarateach/seats/providers/microvm/network';
+import type { Bridge } from '@clarateach/seats/providers/microvm/bridge-choice';
+import { VmNetwork } from '@clarateach/seats/providers/microvm/network';
 import { preparedMark } from '@clarateach/seats/providers/microvm/prepared-network';
 import { installFirecracker, removeFirecracker } from '../../../../images/microvm/firecracker-release.ts';
 import { type GuestKernel, guestKernel, removeGuest } from '../../../../images/microvm/guest.ts';

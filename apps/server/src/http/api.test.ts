@@ -364,6 +364,7 @@ describe('the API', () => {
     it('its figures', async () => {
       const text = await (await server.anyone.request('GET', '/metrics')).text();
       assert.match(text, /^clarateach_seats\{state="wanted"\} 2$/m);
+      assert.match(text, /^clarateach_ready_guests\{state="ready"\} 0$/m);
       assert.match(text, /^clarateach_workshops\{state="running"\} 1$/m);
       assert.match(text, /^clarateach_database_up 1$/m);
       assert.match(text, /^clarateach_gateway_connections 0$/m);

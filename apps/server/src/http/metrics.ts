@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly workers: () => readonly WorkerView[];
   readonly gateway: { connections(): number; stats(): GatewayStats };
   readonly disks: () => Promise<readonly DiskUse[]>;
+  /** What the server's own runtimes keep ready for new seats; none of what workers keep. */
+  readonly ready: () => { readonly ready: number; readonly wanted: number };
 }
 
 const DISK_GAUGES: readonly (readonly [name: string, help: string, bytes: (use: DiskUse) => number])[] = [
@@ -44,7 +46,7 @@ export function createMetrics(): Metrics {
   return {
     reconcilerStep: (step, outcome) => steps.inc({ step, outcome }),
 
-    mount(app, { overview, workers, gateway, disks }) {
+    mount(app, { overview, workers, gateway, disks, ready }) {
       collectDefaultMetrics({ register: registry });
       const databaseUp = new Gauge({
         name: 'clarateach_database_up',
@@ -88,6 +90,15 @@ export function createMetrics(): Metrics {
           },
         });
       }
+      new Gauge({
+        name: 'clarateach_ready_guests',
+        help: 'Guests of this machine that wait for new seats, and how many are to wait now.',
+        labelNames: ['state'],
+        registers,
+        collect() {
+          for (const [state, count] of Object.entries(ready())) this.set({ state }, count);
+        },
+      });
       new Gauge({
         name: 'clarateach_gateway_connections',
         help: 'Open WebSockets to seats.',

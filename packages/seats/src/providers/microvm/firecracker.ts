@@ -22,6 +22,7 @@ import {
   removeSockets,
   rootOf,
 } from './jail.ts';
+import { type Rate, SEAT_RATES } from './rates.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
@@ -39,14 +40,13 @@ import type { VmConfig, Vmm } from './vmm.ts';
 export const FIRECRACKER = 'firecracker';
 const SOCKET = 'firecracker.sock';
 const SOCKET_DEADLINE_MS = 5_000;
-const MIB = 1024 * 1024;
-/** For each disk: a burst for the start, then 128 MiB and 8,000 requests a second. */
-const DRIVE_LIMIT = {
-  bandwidth: { size: 128 * MIB, one_time_burst: 512 * MIB, refill_time: 1_000 },
-  ops: { size: 8_000, one_time_burst: 32_000, refill_time: 1_000 },
-};
-/** For each direction: 64 MiB a second, so that one seat does not take the network from the others. */
-const NETWORK_LIMIT = { bandwidth: { size: 64 * MIB, one_time_burst: 256 * MIB, refill_time: 1_000 } };
+const bucket = ({ perSecond, burst }: Rate) => ({
+  size: perSecond,
+  one_time_burst: burst,
+  refill_time: 1_000,
+});
+const DRIVE_LIMIT = { bandwidth: bucket(SEAT_RATES.disk.bytes), ops: bucket(SEAT_RATES.disk.requests) };
+const NETWORK_LIMIT = { bandwidth: bucket(SEAT_RATES.network.bytes) };
 
 /**
  * Firecracker on KVM, one process for each VM, with its own seccomp filters on. With a jail, VMs that
@@ -173,7 +173,7 @@ export function firecrackerRequests(
       kernel_image_path: files.kernel,
       initrd_path: files.initrd,
       boot_args: [
-        'console=ttyS0 quiet panic=-1 reboot=k audit=0 cryptomgr.notests',
+        'console=ttyS0 quiet panic=-1 reboot=k audit=0 cryptomgr.notests transparent_hugepage=madvise',
         // No probing of what Firecracker's keyboard controller, which takes Ctrl-Alt-Del, does not have.
         'i8042.noaux i8042.nomux i8042.dumbkbd',
         ...Object.entries(config.parameters).map(([name, value]) => `${name}=${value}`),

@@ -7,6 +7,7 @@ import { Slots, Turnstiles } from '../../turnstile.ts';
 import { answersHealth } from '../docker/seat-health.ts';
 import { explained } from '../local/machine-errors.ts';
 import { Addresses } from './addresses.ts';
+import type { Bridge } from './bridge-choice.ts';
 import {
   BOOT_PATIENCE,
   begins,
@@ -17,13 +18,13 @@ import {
   uidOf,
   WORKSPACE,
 } from './guest-start.ts';
-import { type Bridge, VmNetwork } from './network.ts';
+import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
 import { guestImages, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { SavedGuest, Vmm } from './vmm.ts';
-import { WarmPool } from './warm-pool.ts';
+import { type PoolCounts, WarmPool } from './warm-pool.ts';
 
 export interface MicrovmProviderOptions {
   readonly vmm: Vmm;
@@ -98,7 +99,10 @@ class MicrovmSeats implements SeatProvider {
     this.#seats = join(stateDirectory, 'seats');
     this.#addresses = new Addresses(join(stateDirectory, 'addresses'));
     const prepared = preparedMark(options.imagesDirectory);
-    this.#network = new VmNetwork({ installation, stateDirectory, bridge, prepared });
+    this.#network = new VmNetwork({
+      ...{ installation, stateDirectory, bridge, prepared },
+      ...(vmm.hostRate === undefined ? {} : { rate: vmm.hostRate }),
+    });
     this.#boots = new Slots(vmm.acceleration === 'kvm' ? 4 * availableParallelism() : availableParallelism());
     this.#report = options.report ?? (() => {});
     if (vmm.snapshots !== undefined) {
@@ -110,6 +114,7 @@ class MicrovmSeats implements SeatProvider {
       });
       this.#warm = new WarmPool({
         ...{ vmm, saved: this.#saved, network: this.#network, addresses: this.#addresses, stateDirectory },
+        start: (guest, signal) => startGuest({ ...guest, vmm, network: this.#network }, signal),
         size: options.warmSeats ?? 0,
         isBusy: () => this.#starting.size > 0,
         report: this.#report,
@@ -350,6 +355,10 @@ class MicrovmSeats implements SeatProvider {
         found.set(seatName(seat), seat);
       return [...found.values()];
     });
+  }
+
+  ready(): PoolCounts {
+    return this.#warm?.counts ?? { ready: 0, wanted: 0 };
   }
 
   async close(): Promise<void> {

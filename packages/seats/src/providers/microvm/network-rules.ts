@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { BROWSER_PORT, TERMINAL_PORT } from '@clarateach/contract/seat-server';
 import { PRIVATE_NETWORKS } from '../docker/guard-rules.ts';
+import type { Rate } from './rates.ts';
 
 /** One seat on the bridge. */
 export interface NetworkSeat {
@@ -21,6 +22,8 @@ export interface NetworkRulesOptions {
   readonly resolvers: readonly string[];
   /** The user whose processes may open connections to seats: the gateway's. */
   readonly uid: number;
+  /** Bytes that each seat may send, and be sent; undefined where the VMM sees to it. */
+  readonly rate?: Rate | undefined;
 }
 
 /**
@@ -44,6 +47,14 @@ export function networkRules(options: NetworkRulesOptions): string {
     ...rules.map((rule) => `    ${rule}`),
     '  }',
   ];
+  // A bucket for each tap and direction, in a set that fills by itself.
+  const meter = (name: string, tap: string): readonly string[] =>
+    options.rate === undefined
+      ? []
+      : [
+          `${tap} ${taps} update @${name} { ${tap} limit rate over ${options.rate.perSecond} bytes/second burst ${options.rate.burst} bytes } drop`,
+        ];
+  const meters = options.rate === undefined ? [] : ['sending', 'receiving'];
   const elements = options.seats.map(({ tap, mac, address }) => `"${tap}" . ${mac} . ${address}`);
   return [
     // Deleting needs a table to be there.
@@ -81,13 +92,18 @@ export function networkRules(options: NetworkRulesOptions): string {
     '    type ifname . ether_addr . ipv4_addr',
     ...(elements.length === 0 ? [] : [`    elements = { ${elements.join(', ')} }`]),
     '  }',
+    ...meters.map((name) => `  set ${name} { type ifname; size 65535; flags dynamic; }`),
     // A seat speaks IPv4 under its own names or not at all; IPv6 is not spoken here.
     ...chain('prerouting', 'filter hook prerouting priority -300', [
       `iifname != ${taps} accept`,
+      ...meter('sending', 'iifname'),
       'ether type ip iifname . ether saddr . ip saddr @seats accept',
       'ether type arp iifname . ether saddr . arp saddr ip @seats iifname . arp saddr ether . arp saddr ip @seats accept',
       'drop',
     ]),
+    ...(options.rate === undefined
+      ? []
+      : chain('postrouting', 'filter hook postrouting priority -300', meter('receiving', 'oifname'))),
     '}',
     '',
   ].join('\n');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { formatIp, parseBridgeAddress } from './addresses.ts';
-import type { Bridge } from './network.ts';
+import type { Bridge } from './bridge-choice.ts';
 import { runProgram } from './run-program.ts';
 
 /**

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import type { VmLimits } from './cgroup.ts';
 import { processorIdentity } from './processor.ts';
 import { connectQmp } from './qmp.ts';
+import { type Rate, SEAT_RATES, type SeatRates } from './rates.ts';
 import {
   CONSOLE_LOG,
   hasBegun,
@@ -33,19 +34,23 @@ const STATE_SOCKET = 'state.sock';
 /** Memory is mapped from its file, not read. */
 const SHARED_MEMORY = { capabilities: [{ capability: 'x-ignore-shared', state: true }] };
 
-/** QEMU's `microvm` machine: under KVM, or in software where there is no KVM that runs a guest. */
-export async function qemu(acceleration: Vmm['acceleration']): Promise<Vmm> {
+/**
+ * QEMU's `microvm` machine: under KVM, or in software where there is no KVM that runs a guest. What its
+ * guests take of their disks is limited here; of the network, where their taps are.
+ */
+export async function qemu(acceleration: Vmm['acceleration'], rates: SeatRates = SEAT_RATES): Promise<Vmm> {
   const tscKhz = acceleration === 'emulation' ? await tscOfThisMachine() : undefined;
   return {
     name: 'qemu',
     acceleration,
+    hostRate: rates.network.bytes,
     start: async (config, signal) => {
       const { directory, uid, begin } = config;
       const files = inherited(config);
       await launch(
         {
           directory,
-          command: [QEMU, ...qemuArguments(config, { acceleration, tscKhz })],
+          command: [QEMU, ...qemuArguments(config, { acceleration, tscKhz }, rates)],
           files,
           uid,
           gid: acceleration === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
@@ -132,13 +137,22 @@ interface Acceleration {
 }
 
 /** QEMU's arguments. Kernel, initrd and disks that lie elsewhere are inherited as open files from 3 on. */
-export function qemuArguments(config: VmConfig, { acceleration, tscKhz }: Acceleration): string[] {
+export function qemuArguments(
+  config: VmConfig,
+  { acceleration, tscKhz }: Acceleration,
+  rates: SeatRates = SEAT_RATES,
+): string[] {
   const files = inherited(config);
+  // A guest that is to be saved is nobody's, and everybody waits for it.
+  const throttling =
+    config.begin?.kind === 'to-save'
+      ? ''
+      : throttled('bps', rates.disk.bytes) + throttled('iops', rates.disk.requests);
   const disks = config.disks.flatMap((disk) => {
     const file = isElsewhere(disk) ? `/dev/fd/${numberOf(files, disk.path)}` : disk.path;
     return [
       '-drive',
-      `id=${disk.id},file=${file},format=raw,if=none,cache=writeback,discard=unmap${disk.readOnly ? ',readonly=on' : ''}`,
+      `id=${disk.id},file=${file},format=raw,if=none,cache=writeback,discard=unmap${throttling}${disk.readOnly ? ',readonly=on' : ''}`,
       // The guest tells its disks apart by serial number: the order of virtio-mmio is QEMU's own affair.
       '-device',
       `virtio-blk-device,drive=${disk.id},serial=${disk.id}`,
@@ -175,6 +189,11 @@ export function qemuArguments(config: VmConfig, { acceleration, tscKhz }: Accele
   ];
 }
 
+/** QEMU's bucket holds the burst, and runs out at the rate. */
+function throttled(what: 'bps' | 'iops', { perSecond, burst }: Rate): string {
+  return `,throttling.${what}-total=${perSecond},throttling.${what}-total-max=${Math.max(burst, perSecond)}`;
+}
+
 /** Where the guest's memory is: with QEMU, or in a file that is, or becomes, that of many. */
 function memoryArguments({ begin, memoryMiB }: VmConfig, files: readonly string[]) {
   if (begin === undefined || begin.kind === 'boot') return { machine: '', memory: [] };
@@ -192,7 +211,7 @@ function memoryArguments({ begin, memoryMiB }: VmConfig, files: readonly string[
 
 function commandLine({ parameters }: VmConfig, tscKhz: number | undefined): string {
   return [
-    'console=ttyS0 quiet panic=-1 reboot=t audit=0 no_timer_check cryptomgr.notests',
+    'console=ttyS0 quiet panic=-1 reboot=t audit=0 no_timer_check cryptomgr.notests transparent_hugepage=madvise',
     // Measuring the counter again in an emulated guest takes time, and hangs now and then.
     ...(tscKhz === undefined ? [] : [`tsc_early_khz=${tscKhz} tsc=reliable`]),
     ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`),

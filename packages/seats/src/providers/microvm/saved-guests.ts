@@ -42,8 +42,10 @@ export interface SavedGuestsOptions {
 /** Beside the images that they are made from. */
 export const SAVED_GUESTS = 'saved-guests';
 /** Raised when what is saved, or how a copy goes on, changes. */
-const FORMAT = 1;
-const MAKE_LIMIT_MS = 120_000;
+const FORMAT = 2;
+/** A guest that is not ready after so long hangs, unless it has had little processor time meanwhile. */
+const MAKE_PATIENCE = { watchMs: 120_000, watchCpuS: 60 };
+const MAKE_LIMIT_MS = 240_000;
 /** After a failure guests are booted, and saving is tried again after so long. */
 const RETRY_MS = 600_000;
 
@@ -218,8 +220,12 @@ export class SavedGuests {
       begin: { kind: 'to-save' },
     };
     await vmm.start(config, signal);
+    const began = performance.now();
     const settled = async () =>
-      (await snapshots.waits(directory)) || (await vmm.state(directory)).state !== 'running';
+      (await snapshots.waits(directory)) ||
+      (await vmm.state(directory)).state !== 'running' ||
+      (performance.now() - began > MAKE_PATIENCE.watchMs &&
+        (await vmm.processorSeconds(directory)) > MAKE_PATIENCE.watchCpuS);
     await until(settled, { withinMs: MAKE_LIMIT_MS, signal });
     signal.throwIfAborted();
     if (!(await snapshots.waits(directory))) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { SettingsReader } from '@clarateach/contract/settings';
-import type { Bridge } from './network.ts';
+import type { Bridge } from './bridge-choice.ts';
 
 export interface MicrovmSettings {
   /** Kernel, first root and root disk of the guests. */

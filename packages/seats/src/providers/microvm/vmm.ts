@@ -1,3 +1,5 @@
+import type { Rate } from './rates.ts';
+
 /** A disk of a guest, named for the guest's init by `id`. */
 export interface VmDisk {
   readonly id: 'root' | 'changes' | 'workspace' | 'config';
@@ -58,6 +60,9 @@ export interface Vmm {
   readonly name: 'firecracker' | 'qemu';
   /** How it runs guests on this machine: hardware, or much slower software. */
   readonly acceleration: 'kvm' | 'emulation';
+
+  /** What a seat may send and be sent, where the host is to see to it; undefined where the VMM does. */
+  readonly hostRate?: Rate;
 
   /** After: the VM runs, and its guest begins to start. The directory holds no other VM. */
   start(config: VmConfig, signal: AbortSignal): Promise<void>;

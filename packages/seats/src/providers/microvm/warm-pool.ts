@@ -2,16 +2,26 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import type { SeatId } from '@clarateach/contract/ids';
 import type { Addresses } from './addresses.ts';
-import { RUN, startGuest, WORKSPACE } from './guest-start.ts';
+import { type GuestStart, RUN, WORKSPACE } from './guest-start.ts';
 import type { VmNetwork } from './network.ts';
 import type { GuestShape, SavedGuests } from './saved-guests.ts';
 import { CONFIG_BYTES, writeBlank } from './seat-disks.ts';
 import type { Vmm } from './vmm.ts';
 
+/** Time, and what is to be done after some of it. */
+export interface PoolClock {
+  /** Milliseconds since any moment. */
+  now(): number;
+  /** Returns what calls it off. Nothing stays alive for it. */
+  after(ms: number, work: () => void): () => void;
+}
+
 export interface WarmPoolOptions {
-  readonly vmm: Vmm;
-  readonly saved: SavedGuests;
-  readonly network: VmNetwork;
+  readonly vmm: Pick<Vmm, 'state' | 'kill'>;
+  readonly saved: Pick<SavedGuests, 'use'>;
+  readonly network: Pick<VmNetwork, 'bridge' | 'seat' | 'detach'>;
+  /** Starts a guest with the pool's VMM and network. */
+  readonly start: (guest: PoolGuest, signal: AbortSignal) => Promise<void>;
   readonly addresses: Addresses;
   readonly stateDirectory: string;
   /** Guests that are kept ready. */
@@ -23,6 +33,16 @@ export interface WarmPoolOptions {
   readonly refillEveryMs?: number;
   /** Without a new seat for so long, the guests end; the next seat has them come back. */
   readonly idleMs?: number;
+  readonly clock?: PoolClock;
+}
+
+/** A copy that is to wait. */
+export type PoolGuest = Omit<GuestStart, 'vmm' | 'network'>;
+
+/** What a pool holds, and what it is to hold now: nothing while no seats are asked for. */
+export interface PoolCounts {
+  readonly ready: number;
+  readonly wanted: number;
 }
 
 /** In place of a seat's name, at the address of a guest that is nobody's. */
@@ -32,6 +52,13 @@ const REFILL_EVERY_MS = 1_000;
 const IDLE_MS = 1_800_000;
 /** After a failure, such as a full machine. */
 const RETRY_MS = 60_000;
+const REAL_CLOCK: PoolClock = {
+  now: () => performance.now(),
+  after: (ms, work) => {
+    const timer = setTimeout(work, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 interface Member {
   readonly address: string;
@@ -49,13 +76,21 @@ export class WarmPool {
   readonly #ready: Member[] = [];
   readonly #closing = new AbortController();
   #shape: GuestShape | undefined;
+  readonly #clock: PoolClock;
   #askedAt = 0;
   #turn: Promise<void> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
+  /** Calls the next step off. */
+  #next: (() => void) | undefined;
 
   constructor(options: WarmPoolOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? REAL_CLOCK;
     this.#directory = join(options.stateDirectory, 'warm');
+  }
+
+  get counts(): PoolCounts {
+    const asked = this.#shape !== undefined && !this.#isIdle();
+    return { ready: this.#ready.length, wanted: asked ? this.#options.size : 0 };
   }
 
   /** Ends the guests of a process that was killed. */
@@ -114,21 +149,21 @@ export class WarmPool {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#next?.();
     this.#closing.abort(new Error('the server ends'));
     await this.#turn;
     for (const { address } of this.#ready.splice(0)) await this.#end(address);
   }
 
   #asked(): void {
-    this.#askedAt = performance.now();
+    this.#askedAt = this.#clock.now();
     this.#later(this.#options.refillEveryMs ?? REFILL_EVERY_MS);
   }
 
   #later(ms: number): void {
-    if (this.#timer !== undefined || this.#closing.signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    if (this.#next !== undefined || this.#closing.signal.aborted) return;
+    this.#next = this.#clock.after(ms, () => {
+      this.#next = undefined;
       this.#turn = this.#work().then(
         (wait) => this.#later(wait),
         (error: Error) => {
@@ -137,15 +172,18 @@ export class WarmPool {
           this.#later(RETRY_MS);
         },
       );
-    }, ms);
-    this.#timer.unref();
+    });
+  }
+
+  #isIdle(): boolean {
+    return this.#clock.now() - this.#askedAt > (this.#options.idleMs ?? IDLE_MS);
   }
 
   /** One step towards what is wanted; ms until the next. */
   async #work(): Promise<number> {
     const { size, isBusy, refillEveryMs = REFILL_EVERY_MS, idleMs = IDLE_MS } = this.#options;
     const wanted = JSON.stringify(this.#shape);
-    const idle = performance.now() - this.#askedAt > idleMs;
+    const idle = this.#isIdle();
     const at = this.#ready.findIndex((each) => idle || each.shape !== wanted);
     if (at >= 0) {
       const [member] = this.#ready.splice(at, 1);
@@ -159,7 +197,7 @@ export class WarmPool {
   }
 
   async #add(shape: GuestShape): Promise<void> {
-    const { saved, addresses, network, vmm } = this.#options;
+    const { saved, addresses, network, start } = this.#options;
     const { signal } = this.#closing;
     await saved.use(
       shape,
@@ -168,9 +206,9 @@ export class WarmPool {
         const bridge = await network.bridge();
         const address = await addresses.claimFor(OWNER, bridge.network);
         try {
-          await startGuest(
+          await start(
             {
-              ...{ vmm, network, address, shape, saved: guest },
+              ...{ address, shape, saved: guest },
               // A jail's name: no other VM of this machine has it.
               name: `clarateach-warm-${network.seat(address).tap}`,
               directory: join(this.#directory, address),

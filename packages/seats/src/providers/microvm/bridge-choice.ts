@@ -1,0 +1,66 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProviderError } from '../../provider.ts';
+import { parseRoutes } from '../docker/subnets.ts';
+import { type BridgeAddress, parseBridgeAddress } from './addresses.ts';
+import { aliasOf, isAbandoned } from './links.ts';
+
+const CHOSEN = 'network.json';
+/** How many bridges are looked at for one that is free: clarateach0, 192.168.100.1/24 and so on. */
+const CHOICES = 100;
+
+export interface Bridge {
+  readonly name: string;
+  /** The host's address on it with the prefix of its network, as `192.168.100.1/24`. */
+  readonly address: string;
+}
+
+/** The bridge of the last time, if it is there still or its network is free. */
+export async function rememberedBridge(stateDirectory: string, mark: string): Promise<Bridge | undefined> {
+  try {
+    const text = await readFile(join(stateDirectory, CHOSEN), 'utf8');
+    const bridge = JSON.parse(text) as Bridge;
+    const alias = await aliasOf(bridge.name);
+    if (alias === mark) return bridge;
+    await requireFreeNetwork(parseBridgeAddress(bridge.address));
+    return alias === undefined ? bridge : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** For {@link rememberedBridge}. */
+export async function rememberBridge(stateDirectory: string, { name, address }: Bridge): Promise<void> {
+  await mkdir(stateDirectory, { recursive: true });
+  await writeFile(join(stateDirectory, CHOSEN), JSON.stringify({ name, address }));
+}
+
+/** The first that nobody uses. */
+export async function freeBridge(): Promise<Bridge> {
+  const used = await usedRanges();
+  for (let n = 0; n < CHOICES; n += 1) {
+    const name = `clarateach${n}`;
+    const address = `192.168.${100 + n}.1/24`;
+    const { first, last } = parseBridgeAddress(address);
+    if (used.some((range) => range.first <= last && range.last >= first)) continue;
+    const alias = await aliasOf(name);
+    if (alias === undefined || (alias === '' && (await isAbandoned(name)))) return { name, address };
+  }
+  throw new ProviderError(
+    'rejected',
+    'No network is free for the seats. Name one with BRIDGE_NAME and BRIDGE_IP, such as 10.77.0.1/24.',
+  );
+}
+
+/** Throws a ProviderError `rejected` where this machine uses any of it. */
+export async function requireFreeNetwork(network: BridgeAddress): Promise<void> {
+  if (!(await usedRanges()).some((used) => used.first <= network.last && used.last >= network.first)) return;
+  throw new ProviderError(
+    'rejected',
+    `The network ${network.address}/${network.prefix} is in use on this machine. Give the seats another with BRIDGE_IP, such as 192.168.150.1/24.`,
+  );
+}
+
+async function usedRanges() {
+  return parseRoutes(await readFile('/proc/net/route', 'utf8'));
+}
