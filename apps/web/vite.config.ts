@@ -8,7 +8,7 @@ import { swapOutput } from './build/swap-output.ts';
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 const SHARED =
-  /lucide-react|src\/ui\/(clipboard|copy-button|duration|field|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+  /lucide-react|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
 
 export default defineConfig({
   plugins: [react(), contractRoutes(), precompress(), swapOutput()],
