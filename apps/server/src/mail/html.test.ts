@@ -17,7 +17,11 @@ function seen(html: string): string {
     .replaceAll('&amp;', '&');
 }
 
-const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
+const words = (text: string) =>
+  text
+    .toLowerCase()
+    .split(/[\s:]+/)
+    .filter((word) => word !== '');
 
 const letter = accessCodeLetter({
   workshop: { name: 'Claude & <i>friends</i> https://evil.example/' },
@@ -36,9 +40,7 @@ describe('the HTML of a mail', () => {
       const shown = words(seen(mailHtml(mail)));
       let at = 0;
       for (const word of words(mail.text)) {
-        const found = shown.findIndex(
-          (each, index) => index >= at && each.replace(/:$/, '') === word.replace(/:$/, ''),
-        );
+        const found = shown.indexOf(word, at);
         assert.notEqual(found, -1, `${mail.subject}: ${word}`);
         at = found + 1;
       }

@@ -54,7 +54,7 @@ ${paragraphs.join('\n')}
 function paragraph(text: string): string {
   if (URL_ALONE.test(text)) return link('Open the link', text);
   const [, name = '', value = ''] = NAMED.exec(text) ?? [];
-  if (URL_ALONE.test(value)) return link(name, value);
+  if (URL_ALONE.test(value)) return link(`Open the ${name.toLowerCase()}`, value);
   if (value !== '') {
     return `<p class="box" style="margin:0 0 16px;padding:14px 18px;border-radius:8px;background:#eeece5"><span class="soft" style="color:#555f66;font-size:14px">${escaped(name)}:</span><br><strong style="${MONO};font-size:22px;letter-spacing:2px">${escaped(value)}</strong></p>`;
   }
