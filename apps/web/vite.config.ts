@@ -8,7 +8,9 @@ import { swapOutput } from './build/swap-output.ts';
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 const SHARED =
-  /lucide-react|src\/ui\/(clipboard|copy-button|duration|field|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+/** What the workspace and its editor, which comes later, have in common. */
+const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
 
 export default defineConfig({
   plugins: [react(), contractRoutes(), precompress(), swapOutput()],
@@ -23,7 +25,12 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // Every file costs its headers: small things that most pages share come as one.
-        codeSplitting: { groups: [{ name: 'shared', test: SHARED }] },
+        codeSplitting: {
+          groups: [
+            { name: 'shared', test: SHARED },
+            { name: 'seat', test: SEAT },
+          ],
+        },
       },
       // The contract's schemas have no effects: a page that uses one constant of it carries no zod.
       treeshake: { manualPureFunctions: ['z'] },

@@ -18,6 +18,8 @@ describe('mail', () => {
     await mailer.send(MAIL);
     const got = await sink.take(MAIL.to);
     assert.deepEqual([got.subject, got.link], [MAIL.subject, 'http://localhost:8080/enter#abc']);
+    assert.equal(got.text.trim(), MAIL.text.trim());
+    assert.match(got.html ?? '', /<a [^>]*href="http:\/\/localhost:8080\/enter#abc"/);
     await mailer.close();
   });
 

@@ -1,5 +1,6 @@
 import { createTransport } from 'nodemailer';
 import { isLoopback } from '../loopback.ts';
+import { mailHtml } from './html.ts';
 import type { MailSettings } from './settings.ts';
 
 const CONNECT_MS = 10_000;
@@ -57,7 +58,7 @@ export async function openMailer(deps: MailerDeps): Promise<Mailer> {
 
   const send = async (mail: Mail): Promise<void> => {
     if (transport) {
-      await transport.sendMail({ ...mail, from: settings.from });
+      await transport.sendMail({ ...mail, html: mailHtml(mail), from: settings.from });
     } else {
       print?.(`Mail to ${mail.to}: ${mail.subject}\n${mail.text.replace(/^/gm, '  ')}`);
     }

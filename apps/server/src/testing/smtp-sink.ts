@@ -7,7 +7,9 @@ export interface ReceivedMail {
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;
-  /** The first link in it. */
+  /** Undefined for a mail of plain text alone. */
+  readonly html: string | undefined;
+  /** The first link in the text. */
   readonly link: string | undefined;
 }
 
@@ -68,19 +70,38 @@ export async function smtpSink(options: { readonly password?: string } = {}): Pr
 }
 
 function parse(to: readonly string[], raw: string): ReceivedMail {
-  const end = raw.indexOf('\r\n\r\n');
-  const head = raw.slice(0, end);
-  const quoted = /^content-transfer-encoding: quoted-printable/im.test(head);
-  const body = raw.slice(end + 4).replaceAll('\r\n', '\n');
-  const plain = quoted
-    ? body
-        .replaceAll(/=\n/g, '')
-        .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    : body;
+  const { head, parts } = split(raw.replaceAll('\r\n', '\n'));
+  const bodyOf = (type: string) => parts.find((part) => part.type === type)?.body;
+  const plain = bodyOf('text/plain') ?? '';
   return {
     to,
     subject: /^subject: (.*)$/im.exec(head)?.[1]?.trim() ?? '',
     text: plain,
+    html: bodyOf('text/html'),
     link: /https?:\/\/\S+/.exec(plain)?.[0],
   };
+}
+
+/** A mail's head and, for one of alternatives, each of them. */
+function split(raw: string): { head: string; parts: readonly { type: string; body: string }[] } {
+  const end = raw.indexOf('\n\n');
+  const head = raw.slice(0, end).replace(/\n[ \t]+/g, ' ');
+  const body = raw.slice(end + 2);
+  const boundary = /^content-type: multipart\/.*boundary="?([^";]+)/im.exec(head)?.[1];
+  if (boundary !== undefined) {
+    const inner = body.split(`--${boundary}`).slice(1, -1);
+    return { head, parts: inner.flatMap((part) => split(part.replace(/^\n/, '')).parts) };
+  }
+  const type = /^content-type: ([^;\s]+)/im.exec(head)?.[1]?.toLowerCase() ?? 'text/plain';
+  const encoding = /^content-transfer-encoding: (\S+)/im.exec(head)?.[1]?.toLowerCase();
+  return { head, parts: [{ type, body: decoded(body, encoding) }] };
+}
+
+function decoded(body: string, encoding: string | undefined): string {
+  if (encoding === 'base64') return Buffer.from(body, 'base64').toString();
+  if (encoding !== 'quoted-printable') return body;
+  const bytes = body
+    .replaceAll(/=\n/g, '')
+    .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString();
 }

@@ -1,7 +1,6 @@
 import type { Account } from '@clarateach/contract/account';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { KeyRound } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { client } from '../api/client.ts';
@@ -9,9 +8,9 @@ import { queries, queryClient } from '../api/queries.ts';
 import { paths } from '../paths.ts';
 import { InstructorPage, SignedIn } from '../shell/instructor-page.tsx';
 import { Field } from '../ui/field.tsx';
+import { Form, SubmitButton } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
-import { Spinner } from '../ui/spinner.tsx';
 import { toast, toastError } from '../ui/toast.ts';
 import { SessionList } from './session-list.tsx';
 
@@ -65,12 +64,13 @@ function AccountForm({ account }: { readonly account: Account }) {
     },
   });
   const errors = formErrors(save.error, FIELDS);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
   return (
-    <form className="card form-card stack" onSubmit={submit} noValidate>
+    <Form
+      className="card form-card stack"
+      busy={save.isPending}
+      failure={save.error}
+      onSubmit={() => save.mutate()}
+    >
       {!account.hasPassword && !account.hasProvider && (
         <Notice tone="warn">
           You came by a one-time link. Set a password, so that you can sign in again.
@@ -115,12 +115,9 @@ function AccountForm({ account }: { readonly account: Account }) {
       />
       {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
       <div>
-        <button type="submit" className="button primary" disabled={save.isPending}>
-          {save.isPending && <Spinner />}
-          Save
-        </button>
+        <SubmitButton busy={save.isPending}>Save</SubmitButton>
       </div>
-    </form>
+    </Form>
   );
 }
 

@@ -1,6 +1,5 @@
 import type { MailedLink } from '@clarateach/contract/people';
 import { QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { Link, useLocation, useNavigate } from 'react-router';
 import { ApiError, messageOf } from '../api/api-error.ts';
@@ -8,9 +7,10 @@ import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { paths } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
-import { Spinner, Waiting } from '../ui/spinner.tsx';
+import { Waiting } from '../ui/spinner.tsx';
 import { EntryPage } from './entry-page.tsx';
 
 const TITLES = {
@@ -125,12 +125,14 @@ function UseLink({ token, subject }: { readonly token: string; readonly subject:
     );
   }
   if (open.error instanceof ApiError && open.error.code === 'not_found') return <Over />;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    open.mutate();
-  };
   return (
-    <form className="stack" onSubmit={submit} noValidate>
+    <PageForm
+      action={ACTIONS[purpose]}
+      busy={open.isPending}
+      failure={open.error}
+      problem={errors.other}
+      onSubmit={() => open.mutate()}
+    >
       {isNew && (
         <Field
           label="Name"
@@ -161,11 +163,6 @@ function UseLink({ token, subject }: { readonly token: string; readonly subject:
           />
         </>
       )}
-      {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-      <button type="submit" className="button primary large" disabled={open.isPending}>
-        {open.isPending && <Spinner />}
-        {ACTIONS[purpose]}
-      </button>
-    </form>
+    </PageForm>
   );
 }

@@ -1,12 +1,10 @@
 import { useMutation } from '@tanstack/react-query';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { paths } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
-import { Notice } from '../ui/notice.tsx';
-import { Spinner } from '../ui/spinner.tsx';
 import { EntryPage, MailAsked } from './entry-page.tsx';
 
 export function ForgottenPage() {
@@ -26,12 +24,14 @@ function Forgotten() {
   const ask = useMutation({ mutationFn: () => client.auth.forgotten({ email }) });
   const errors = formErrors(ask.error, ['email'] as const);
   if (ask.isSuccess) return <MailAsked email={email} onAgain={() => ask.reset()} />;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    ask.mutate();
-  };
   return (
-    <form className="stack" onSubmit={submit} noValidate>
+    <PageForm
+      action="Mail me a link"
+      busy={ask.isPending}
+      failure={ask.error}
+      problem={errors.other}
+      onSubmit={() => ask.mutate()}
+    >
       <Field
         label="E-mail"
         type="email"
@@ -41,11 +41,6 @@ function Forgotten() {
         error={errors.fields.email}
         onChange={(event) => setEmail(event.target.value)}
       />
-      {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-      <button type="submit" className="button primary large" disabled={ask.isPending}>
-        {ask.isPending && <Spinner />}
-        Mail me a link
-      </button>
-    </form>
+    </PageForm>
   );
 }

@@ -1,7 +1,7 @@
 import type { SignInWays } from '@clarateach/contract/people';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { LogIn, Mail } from 'lucide-react';
-import type { FormEvent, ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import { ApiError, messageOf } from '../api/api-error.ts';
@@ -9,6 +9,7 @@ import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { paths, returnPath } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
@@ -96,35 +97,36 @@ function PasswordForm({ email, onEmail, next, ways, onMailed }: PasswordFormProp
   const mail = useMutation({ mutationFn: () => client.auth.mailLink({ email }), onSuccess: onMailed });
   const mailErrors = formErrors(mail.error, ['email'] as const);
   const other = enter.error ? signInError(enter.error) : mailErrors.other;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    mail.reset();
-    enter.mutate();
-  };
   return (
-    <form className="stack" onSubmit={submit} noValidate>
-      <Field
-        label="E-mail"
-        type="email"
-        name="email"
-        autoComplete="username"
-        value={email}
-        error={mailErrors.fields.email}
-        onChange={(event) => onEmail(event.target.value)}
-      />
-      <Field
-        label="Password"
-        type="password"
-        name="password"
-        autoComplete="current-password"
-        value={password}
-        onChange={(event) => setPassword(event.target.value)}
-      />
-      {other !== undefined && <Notice tone="bad">{other}</Notice>}
-      <button type="submit" className="button primary large" disabled={enter.isPending}>
-        {enter.isPending && <Spinner />}
-        Sign in
-      </button>
+    <>
+      <PageForm
+        action="Sign in"
+        busy={enter.isPending}
+        failure={enter.error ?? mail.error}
+        problem={other}
+        onSubmit={() => {
+          mail.reset();
+          enter.mutate();
+        }}
+      >
+        <Field
+          label="E-mail"
+          type="email"
+          name="email"
+          autoComplete="username"
+          value={email}
+          error={mailErrors.fields.email}
+          onChange={(event) => onEmail(event.target.value)}
+        />
+        <Field
+          label="Password"
+          type="password"
+          name="password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+        />
+      </PageForm>
       {ways?.mail && (
         <button
           type="button"
@@ -139,7 +141,7 @@ function PasswordForm({ email, onEmail, next, ways, onMailed }: PasswordFormProp
           Mail me a sign-in link
         </button>
       )}
-    </form>
+    </>
   );
 }
 

@@ -1,13 +1,13 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries } from '../api/queries.ts';
 import { paths } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
-import { Spinner, Waiting } from '../ui/spinner.tsx';
+import { Waiting } from '../ui/spinner.tsx';
 import { EntryPage, MailAsked } from './entry-page.tsx';
 
 export function SignUpPage() {
@@ -34,12 +34,14 @@ function SignUp() {
   }
   if (ask.isSuccess) return <MailAsked email={email} onAgain={() => ask.reset()} />;
   const domains = ways?.signUp.domains ?? [];
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    ask.mutate();
-  };
   return (
-    <form className="stack" onSubmit={submit} noValidate>
+    <PageForm
+      action="Go on"
+      busy={ask.isPending}
+      failure={ask.error}
+      problem={errors.other}
+      onSubmit={() => ask.mutate()}
+    >
       <Field
         label="Name"
         name="name"
@@ -62,11 +64,6 @@ function SignUp() {
         error={errors.fields.email}
         onChange={(event) => setEmail(event.target.value)}
       />
-      {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-      <button type="submit" className="button primary large" disabled={ask.isPending}>
-        {ask.isPending && <Spinner />}
-        Go on
-      </button>
-    </form>
+    </PageForm>
   );
 }

@@ -1,7 +1,6 @@
 import type { Account, ApiToken, TokenScope } from '@clarateach/contract/account';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { KeyRound, Plus } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useId, useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
@@ -10,8 +9,8 @@ import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { ErrorPage } from '../ui/error-page.tsx';
 import { Field, FieldError } from '../ui/field.tsx';
+import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
-import { Notice } from '../ui/notice.tsx';
 import { dateText, useNow } from '../ui/time.ts';
 import { toast, toastError } from '../ui/toast.ts';
 
@@ -144,10 +143,6 @@ function NewToken({ account, open, onOpenChange }: NewTokenProps) {
     onSuccess: () => queryClient.invalidateQueries({ queryKey: queries.tokens.queryKey }),
   });
   const errors = formErrors(create.error, ['name', 'scopes'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    create.mutate();
-  };
   const changeOpen = (next: boolean) => {
     onOpenChange(next);
     if (next) return;
@@ -181,58 +176,54 @@ function NewToken({ account, open, onOpenChange }: NewTokenProps) {
   }
   return (
     <Dialog open={open} onOpenChange={changeOpen} title="New API token">
-      <form onSubmit={submit}>
-        <div className="dialog-body stack">
-          <Field
-            label="Name"
-            placeholder="My laptop"
-            hint="To tell your tokens apart later."
-            value={name}
-            error={errors.fields.name}
-            onChange={(event) => setName(event.target.value)}
-          />
-          <fieldset className="choices">
-            <legend className="field-label">It may</legend>
-            {SCOPE_NAMES.filter((scope) => scope !== 'admin' || account.role === 'admin').map((scope) => (
-              <label key={scope} className="check">
-                <input
-                  type="checkbox"
-                  checked={scopes.includes(scope)}
-                  onChange={({ target }) =>
-                    setScopes(target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
-                  }
-                />
-                <span>{SCOPES[scope].text}</span>
-              </label>
+      <DialogForm
+        action="Make token"
+        busy={create.isPending}
+        failure={create.error}
+        problem={errors.other}
+        onCancel={() => changeOpen(false)}
+        onSubmit={() => create.mutate()}
+      >
+        <Field
+          label="Name"
+          placeholder="My laptop"
+          hint="To tell your tokens apart later."
+          value={name}
+          error={errors.fields.name}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <fieldset className="choices">
+          <legend className="field-label">It may</legend>
+          {SCOPE_NAMES.filter((scope) => scope !== 'admin' || account.role === 'admin').map((scope) => (
+            <label key={scope} className="check">
+              <input
+                type="checkbox"
+                checked={scopes.includes(scope)}
+                onChange={({ target }) =>
+                  setScopes(target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+                }
+              />
+              <span>{SCOPES[scope].text}</span>
+            </label>
+          ))}
+          <FieldError error={errors.fields.scopes} />
+        </fieldset>
+        <div className="field">
+          <label htmlFor={`${id}-expiry`}>It expires</label>
+          <select
+            id={`${id}-expiry`}
+            className="input"
+            value={days}
+            onChange={(event) => setDays(Number(event.target.value))}
+          >
+            {EXPIRIES.map((each) => (
+              <option key={each.days} value={each.days}>
+                {each.label}
+              </option>
             ))}
-            <FieldError error={errors.fields.scopes} />
-          </fieldset>
-          <div className="field">
-            <label htmlFor={`${id}-expiry`}>It expires</label>
-            <select
-              id={`${id}-expiry`}
-              className="input"
-              value={days}
-              onChange={(event) => setDays(Number(event.target.value))}
-            >
-              {EXPIRIES.map((each) => (
-                <option key={each.days} value={each.days}>
-                  {each.label}
-                </option>
-              ))}
-            </select>
-          </div>
-          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
+          </select>
         </div>
-        <div className="dialog-foot">
-          <button type="button" className="button" onClick={() => changeOpen(false)}>
-            Cancel
-          </button>
-          <button type="submit" className="button primary" disabled={create.isPending}>
-            Make token
-          </button>
-        </div>
-      </form>
+      </DialogForm>
     </Dialog>
   );
 }

@@ -5,8 +5,13 @@ import type { ContractRouterClient } from '@orpc/contract';
 import { OpenAPILink } from '@orpc/openapi-client/fetch';
 import { ApiError, offline, readErrorBody } from './api-error.ts';
 
+/** A server that has gone silent counts as not reached after this. */
+const ANSWER_MS = 60_000;
+
 const link = new OpenAPILink(routes, {
   url: () => window.location.origin,
+  fetch: (request, init) =>
+    fetch(request, { ...init, signal: AbortSignal.any([request.signal, AbortSignal.timeout(ANSWER_MS)]) }),
   customErrorResponseBodyDecoder(body, response) {
     const error = readErrorBody(body, response.status);
     return error && new ORPCError(error.code, { status: error.status, message: error.message, cause: error });
@@ -35,7 +40,9 @@ function asApiError(error: unknown): unknown {
     );
   }
   // fetch says TypeError when no answer came.
-  return error instanceof TypeError ? offline(error) : error;
+  const unanswered =
+    error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError');
+  return unanswered ? offline(error) : error;
 }
 
 /** The instructors' API, typed by the contract. Every failure is an {@link ApiError}. */

@@ -6,6 +6,7 @@ import { client } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { Field } from '../ui/field.tsx';
+import { Form, SubmitButton } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
@@ -63,12 +64,7 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
       title="A person’s data"
       description="Everything that this installation keeps of somebody, without secrets: to hand it out, or to delete it."
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          begin(() => give.mutate());
-        }}
-      >
+      <Form busy={busy} failure={give.error ?? remove.error} onSubmit={() => begin(() => give.mutate())}>
         <div className="dialog-body stack">
           <div className="field">
             <label htmlFor={id}>Whose</label>
@@ -136,11 +132,11 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
           >
             {remove.isPending ? <Spinner /> : <Trash2 size={16} aria-hidden />} Delete…
           </button>
-          <button type="submit" className="button primary" disabled={busy}>
-            {give.isPending ? <Spinner /> : <Download size={17} aria-hidden />} Export as JSON
-          </button>
+          <SubmitButton busy={busy}>
+            {!busy && <Download size={17} aria-hidden />} Export as JSON
+          </SubmitButton>
         </div>
-      </form>
+      </Form>
       <Confirm
         open={deleting}
         onOpenChange={setDeleting}

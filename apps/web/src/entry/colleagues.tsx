@@ -1,12 +1,12 @@
 import type { Colleague } from '@clarateach/contract/entry';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { UserMinus } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Confirm } from '../ui/dialog.tsx';
 import { Field } from '../ui/field.tsx';
+import { Form, SubmitButton } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import { Notice } from '../ui/notice.tsx';
@@ -38,10 +38,6 @@ export function Colleagues({ id, mayChange }: ColleaguesProps) {
     onSettled: () => queryClient.invalidateQueries({ queryKey }),
   });
   const errors = formErrors(add.error, ['email'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    add.mutate();
-  };
   return (
     <section className="card side-card" aria-label="Instructors">
       <h2>Instructors</h2>
@@ -67,7 +63,7 @@ export function Colleagues({ id, mayChange }: ColleaguesProps) {
         ))}
       </ul>
       {mayChange && (
-        <form className="stack" onSubmit={submit} noValidate>
+        <Form className="stack" busy={add.isPending} failure={add.error} onSubmit={() => add.mutate()}>
           <Field
             label="Add an instructor"
             type="email"
@@ -79,10 +75,10 @@ export function Colleagues({ id, mayChange }: ColleaguesProps) {
             onChange={(event) => setEmail(event.target.value)}
           />
           {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-          <button type="submit" className="button" disabled={add.isPending || email.trim() === ''}>
+          <SubmitButton busy={add.isPending} className="">
             Add
-          </button>
-        </form>
+          </SubmitButton>
+        </Form>
       )}
       <Confirm
         open={removing !== undefined}

@@ -1,17 +1,15 @@
 import type { Question, RegistrationList } from '@clarateach/contract/entry';
 import { useMutation } from '@tanstack/react-query';
 import { Plus, Trash2 } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Field, FieldError } from '../ui/field.tsx';
+import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { IconButton } from '../ui/icon-button.tsx';
-import { Notice } from '../ui/notice.tsx';
-import { Spinner } from '../ui/spinner.tsx';
 import { toast } from '../ui/toast.ts';
 import { ENTRY, EntryChoice } from './entry-choice.tsx';
 import { showRegistrations } from './entry-queries.ts';
@@ -100,80 +98,71 @@ function SettingsDialog({ id, list, onClose }: EntrySettingsProps & { readonly o
     },
   });
   const errors = formErrors(save.error, ['registrationCap', 'questions'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
   const change = (key: number, values: Partial<Question>) =>
     setQuestions(questions.map((each) => (each.key === key ? { ...each, ...values } : each)));
   const nextKey = Math.max(-1, ...questions.map(({ key }) => key)) + 1;
 
   return (
     <Dialog open onOpenChange={(next) => !next && onClose()} title="Entry" width="wide">
-      <form onSubmit={submit} noValidate>
-        <div className="dialog-body stack">
-          <EntryChoice chosen={entry} onChoose={setEntry} />
-          <Field
-            label="Places"
-            optional
-            type="number"
-            inputMode="numeric"
-            min={1}
-            placeholder="No limit"
-            value={cap}
-            error={errors.fields.registrationCap}
-            hint="Who registers beyond is put on a waiting list, which moves up by itself. A lower number takes nobody's place away."
-            onChange={(event) => setCap(event.target.value)}
-          />
-          <fieldset className="questions">
-            <legend className="field-label">Questions for whoever registers</legend>
-            {questions.map(({ key, label, required }, index) => (
-              <div className="row" key={key}>
+      <DialogForm
+        action="Save"
+        busy={save.isPending}
+        failure={save.error}
+        problem={errors.other}
+        onCancel={onClose}
+        onSubmit={() => save.mutate()}
+      >
+        <EntryChoice chosen={entry} onChoose={setEntry} />
+        <Field
+          label="Places"
+          optional
+          type="number"
+          inputMode="numeric"
+          min={1}
+          placeholder="No limit"
+          value={cap}
+          error={errors.fields.registrationCap}
+          hint="Who registers beyond is put on a waiting list, which moves up by itself. A lower number takes nobody's place away."
+          onChange={(event) => setCap(event.target.value)}
+        />
+        <fieldset className="questions">
+          <legend className="field-label">Questions for whoever registers</legend>
+          {questions.map(({ key, label, required }, index) => (
+            <div className="row" key={key}>
+              <input
+                className="input"
+                aria-label={`Question ${index + 1}`}
+                placeholder="Your team"
+                maxLength={100}
+                value={label}
+                onChange={(event) => change(key, { label: event.target.value })}
+              />
+              <label className="check">
                 <input
-                  className="input"
-                  aria-label={`Question ${index + 1}`}
-                  placeholder="Your team"
-                  maxLength={100}
-                  value={label}
-                  onChange={(event) => change(key, { label: event.target.value })}
+                  type="checkbox"
+                  checked={required}
+                  onChange={(event) => change(key, { required: event.target.checked })}
                 />
-                <label className="check">
-                  <input
-                    type="checkbox"
-                    checked={required}
-                    onChange={(event) => change(key, { required: event.target.checked })}
-                  />
-                  <span>required</span>
-                </label>
-                <IconButton
-                  icon={Trash2}
-                  label={`Remove question ${index + 1}`}
-                  onClick={() => setQuestions(questions.filter((each) => each.key !== key))}
-                />
-              </div>
-            ))}
-            <FieldError error={errors.fields.questions} />
-            <button
-              type="button"
-              className="button small"
-              disabled={questions.length >= 10}
-              onClick={() => setQuestions([...questions, { key: nextKey, label: '', required: false }])}
-            >
-              <Plus size={15} aria-hidden /> Add a question
-            </button>
-          </fieldset>
-          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-        </div>
-        <div className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
+                <span>required</span>
+              </label>
+              <IconButton
+                icon={Trash2}
+                label={`Remove question ${index + 1}`}
+                onClick={() => setQuestions(questions.filter((each) => each.key !== key))}
+              />
+            </div>
+          ))}
+          <FieldError error={errors.fields.questions} />
+          <button
+            type="button"
+            className="button small"
+            disabled={questions.length >= 10}
+            onClick={() => setQuestions([...questions, { key: nextKey, label: '', required: false }])}
+          >
+            <Plus size={15} aria-hidden /> Add a question
           </button>
-          <button type="submit" className="button primary" disabled={save.isPending}>
-            {save.isPending && <Spinner />}
-            Save
-          </button>
-        </div>
-      </form>
+        </fieldset>
+      </DialogForm>
     </Dialog>
   );
 }

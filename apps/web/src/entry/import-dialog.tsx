@@ -1,13 +1,12 @@
 import { useMutation } from '@tanstack/react-query';
 import { FileUp } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useId, useState } from 'react';
 import { client } from '../api/client.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { FieldError } from '../ui/field.tsx';
+import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
-import { Spinner } from '../ui/spinner.tsx';
 import { toast, toastError } from '../ui/toast.ts';
 import { askAgain } from './entry-queries.ts';
 
@@ -33,10 +32,6 @@ export function ImportDialog({ id, onClose }: ImportDialogProps) {
   });
   const problems = send.data?.problems ?? [];
   const errors = formErrors(send.error, ['csv'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    send.mutate(false);
-  };
   const take = (text: string) => {
     setCsv(text);
     send.reset();
@@ -59,63 +54,15 @@ export function ImportDialog({ id, onClose }: ImportDialogProps) {
       description="One person a line: name, e-mail address. A first line may name the columns; more columns are kept as answers. Everybody gets an access code."
       width="wide"
     >
-      <form onSubmit={submit} noValidate>
-        <div className="dialog-body stack">
-          <div className="field">
-            <div className="row spread">
-              <label className="field-label" htmlFor={textId}>
-                The list (CSV)
-              </label>
-              <label className="button small upload">
-                <FileUp size={15} aria-hidden /> Choose a file
-                <input
-                  type="file"
-                  className="visually-hidden"
-                  accept=".csv,.txt,.tsv,text/csv,text/plain"
-                  onChange={(event) => {
-                    void upload(event.target.files?.[0]);
-                    event.target.value = '';
-                  }}
-                />
-              </label>
-            </div>
-            <textarea
-              id={textId}
-              className="input csv"
-              rows={9}
-              spellCheck={false}
-              placeholder={'name,email\nAda Lovelace,ada@example.org\nAlan Turing,'}
-              value={csv}
-              aria-invalid={invalid}
-              aria-describedby={invalid ? `${textId}-error` : undefined}
-              onChange={(event) => take(event.target.value)}
-            />
-            <FieldError id={`${textId}-error`} error={errors.fields.csv} />
-          </div>
-          {problems.length > 0 && (
-            <Notice tone="bad">
-              <div id={`${textId}-error`}>
-                <strong>
-                  {problems.length === 1 ? 'One line is' : `${problems.length} lines are`} wrong, so nothing
-                  was imported yet.
-                </strong>
-                <ul className="problems">
-                  {problems.map(({ line, problem }) => (
-                    <li key={line}>
-                      Line {line}: {problem}
-                    </li>
-                  ))}
-                </ul>
-              </div>
-            </Notice>
-          )}
-          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-        </div>
-        <div className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          {problems.length > 0 && (
+      <DialogForm
+        action="Import"
+        busy={send.isPending}
+        failure={send.error ?? problems.length > 0}
+        problem={errors.other}
+        onCancel={onClose}
+        onSubmit={() => send.mutate(false)}
+        buttons={
+          problems.length > 0 && (
             <button
               type="button"
               className="button"
@@ -124,13 +71,58 @@ export function ImportDialog({ id, onClose }: ImportDialogProps) {
             >
               Import without these lines
             </button>
-          )}
-          <button type="submit" className="button primary" disabled={send.isPending || csv.trim() === ''}>
-            {send.isPending && <Spinner />}
-            Import
-          </button>
+          )
+        }
+      >
+        <div className="field">
+          <div className="row spread">
+            <label className="field-label" htmlFor={textId}>
+              The list (CSV)
+            </label>
+            <label className="button small upload">
+              <FileUp size={15} aria-hidden /> Choose a file
+              <input
+                type="file"
+                className="visually-hidden"
+                accept=".csv,.txt,.tsv,text/csv,text/plain"
+                onChange={(event) => {
+                  void upload(event.target.files?.[0]);
+                  event.target.value = '';
+                }}
+              />
+            </label>
+          </div>
+          <textarea
+            id={textId}
+            className="input csv"
+            rows={9}
+            spellCheck={false}
+            placeholder={'name,email\nAda Lovelace,ada@example.org\nAlan Turing,'}
+            value={csv}
+            aria-invalid={invalid}
+            aria-describedby={invalid ? `${textId}-error` : undefined}
+            onChange={(event) => take(event.target.value)}
+          />
+          <FieldError id={`${textId}-error`} error={errors.fields.csv} />
         </div>
-      </form>
+        {problems.length > 0 && (
+          <Notice tone="bad">
+            <div id={`${textId}-error`}>
+              <strong>
+                {problems.length === 1 ? 'One line is' : `${problems.length} lines are`} wrong, so nothing was
+                imported yet.
+              </strong>
+              <ul className="problems">
+                {problems.map(({ line, problem }) => (
+                  <li key={line}>
+                    Line {line}: {problem}
+                  </li>
+                ))}
+              </ul>
+            </div>
+          </Notice>
+        )}
+      </DialogForm>
     </Dialog>
   );
 }

@@ -94,7 +94,7 @@ export function Registrations({ id, list }: RegistrationsProps) {
         </div>
       ) : (
         <div className="card table-card">
-          <table className="people">
+          <table className="registrations">
             <thead>
               <tr>
                 <th scope="col">Learner</th>

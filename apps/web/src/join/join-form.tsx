@@ -1,9 +1,9 @@
 import type { JoinInfo } from '@clarateach/contract/join';
 import { ArrowRight, ChevronRight } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import type { JoinRequest } from '../api/learner.ts';
 import { Field } from '../ui/field.tsx';
+import { Form } from '../ui/form.tsx';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryError } from './entry-error.tsx';
 import type { SavedSeat } from './saved-seats.ts';
@@ -32,9 +32,10 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   const { registration } = info;
   const [name, setName] = useState(() => registration?.name ?? rememberedName());
   const [odehash, setOdehash] = useState('');
-  const [missing, setMissing] = useState(false);
-  // Where newcomers need an access code, whoever comes to this form has a seat.
-  const [disclosed, setDisclosed] = useState(info.entry !== 'open');
+  /** How often the name was missing. */
+  const [missing, setMissing] = useState(0);
+  /** What the learner chose; until then the page decides, anew with each answer of the server. */
+  const [disclosed, setDisclosed] = useState<boolean>();
   const entering = useEnter(onEnter, onStale);
   const { busy, error, waitSeconds } = entering;
   const full = info.state === 'full';
@@ -43,10 +44,13 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   const closed = info.state === 'stopped' || (info.state === 'starting' && !returning);
   const fieldError = (field: string) => (error?.field?.endsWith(field) ? error.message : undefined);
 
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    setMissing(name.trim() === '');
-    if (name.trim() === '' || busy || waitSeconds > 0) return;
+  // Where newcomers need an access code, whoever comes to this form has a seat.
+  const needed = full || info.entry !== 'open';
+  const wrongCode = fieldError('odehash');
+
+  const submit = () => {
+    setMissing(name.trim() === '' ? missing + 1 : 0);
+    if (name.trim() === '' || waitSeconds > 0) return;
     try {
       localStorage.setItem(NAME_KEY, name.trim());
     } catch {
@@ -56,7 +60,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   };
 
   return (
-    <form className="stack" onSubmit={submit} noValidate>
+    <Form className="stack" busy={busy} failure={missing > 0 ? missing : error} onSubmit={submit}>
       <WorkshopState info={info} />
       <Field
         label="Your name"
@@ -67,7 +71,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
         autoFocus
         value={name}
         error={
-          missing && name.trim() === ''
+          missing > 0 && name.trim() === ''
             ? 'Type your name, so that the instructor knows who you are.'
             : fieldError('name')
         }
@@ -78,10 +82,16 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
       <details
         className="disclosure"
         hidden={registration !== null}
-        open={full || disclosed || fieldError('odehash') !== undefined}
-        onToggle={(event) => setDisclosed(event.currentTarget.open)}
+        open={wrongCode !== undefined || (disclosed ?? needed)}
       >
-        <summary>
+        {/* Not told by its toggle event: that comes late, and of changes that the page makes, too. */}
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: a summary is a button, by keyboard too */}
+        <summary
+          onClick={(event) => {
+            event.preventDefault();
+            setDisclosed(!(disclosed ?? needed));
+          }}
+        >
           <ChevronRight size={16} aria-hidden /> I have a return code
         </summary>
         <Field
@@ -91,7 +101,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
           autoCapitalize="characters"
           spellCheck={false}
           value={odehash}
-          error={fieldError('odehash')}
+          error={wrongCode}
           hint="The code you were given with your seat. It leads back to the same seat and files."
           onChange={(event) => setOdehash(event.target.value)}
         />
@@ -106,7 +116,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
         {buttonText(info.state, returning)}
         {!busy && !closed && <ArrowRight size={18} aria-hidden />}
       </button>
-    </form>
+    </Form>
   );
 }
 

@@ -1,13 +1,13 @@
 import { normalizeCode } from '@clarateach/contract/codes';
 import type { JoinInfo } from '@clarateach/contract/join';
 import { ArrowRight } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError, messageOf } from '../api/api-error.ts';
 import { type JoinRequest, joinInfo } from '../api/learner.ts';
 import { paths } from '../paths.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { Logo } from '../ui/logo.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
@@ -49,10 +49,12 @@ export function JoinPage() {
 function CodeForm({ typed = '', error }: { readonly typed?: string; readonly error?: string }) {
   const navigate = useNavigate();
   const [code, setCode] = useState(typed);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const [refused, setRefused] = useState(0);
+  const missing = refused > 0 && normalizeCode(code) === '';
+  const submit = () => {
     const normal = normalizeCode(code);
-    if (normal !== '') navigate(paths.join(normal));
+    if (normal === '') setRefused(refused + 1);
+    else navigate(paths.join(normal));
   };
   return (
     <>
@@ -60,7 +62,17 @@ function CodeForm({ typed = '', error }: { readonly typed?: string; readonly err
         <h1>Join a workshop</h1>
         <p className="soft">Type the code that your instructor shows.</p>
       </div>
-      <form className="stack" onSubmit={submit}>
+      <PageForm
+        action={
+          <>
+            Continue <ArrowRight size={18} aria-hidden />
+          </>
+        }
+        busy={false}
+        failure={refused}
+        problem={undefined}
+        onSubmit={submit}
+      >
         <Field
           label="Join code"
           className="large code"
@@ -69,14 +81,11 @@ function CodeForm({ typed = '', error }: { readonly typed?: string; readonly err
           spellCheck={false}
           autoFocus
           value={code}
-          error={error}
+          error={missing ? 'Type the code that your instructor shows.' : error}
           hint="Capitals, spaces and dashes do not matter."
           onChange={(event) => setCode(event.target.value)}
         />
-        <button type="submit" className="button primary large">
-          Continue <ArrowRight size={18} aria-hidden />
-        </button>
-      </form>
+      </PageForm>
     </>
   );
 }

@@ -1,14 +1,13 @@
 import type { Role } from '@clarateach/contract/account';
 import type { SentInvitation } from '@clarateach/contract/people';
 import { useMutation } from '@tanstack/react-query';
-import type { FormEvent } from 'react';
 import { useId } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Field } from '../ui/field.tsx';
+import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
-import { Notice } from '../ui/notice.tsx';
 
 export interface InvitationForm {
   readonly email: string;
@@ -39,10 +38,6 @@ export function InviteDialog({ open, onOpenChange, form, onForm, onSent }: Invit
     },
   });
   const errors = formErrors(invite.error, ['email'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    invite.mutate();
-  };
   return (
     <Dialog
       open={open}
@@ -50,42 +45,38 @@ export function InviteDialog({ open, onOpenChange, form, onForm, onSent }: Invit
       title="Invite somebody"
       description="They get a link, choose a password and can begin. It works once, for 7 days."
     >
-      <form onSubmit={submit} noValidate>
-        <div className="dialog-body stack">
-          <Field
-            label="E-mail"
-            type="email"
-            autoComplete="off"
-            placeholder="ada@example.org"
-            value={form.email}
-            error={errors.fields.email}
-            onChange={(event) => onForm({ ...form, email: event.target.value })}
-          />
-          <fieldset className="choices">
-            <legend className="field-label">Role</legend>
-            {ROLES.map(({ role, text }) => (
-              <label key={role} className="check">
-                <input
-                  type="radio"
-                  name={name}
-                  checked={form.role === role}
-                  onChange={() => onForm({ ...form, role })}
-                />
-                <span>{text}</span>
-              </label>
-            ))}
-          </fieldset>
-          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-        </div>
-        <div className="dialog-foot">
-          <button type="button" className="button" onClick={() => onOpenChange(false)}>
-            Cancel
-          </button>
-          <button type="submit" className="button primary" disabled={invite.isPending}>
-            Invite
-          </button>
-        </div>
-      </form>
+      <DialogForm
+        action="Invite"
+        busy={invite.isPending}
+        failure={invite.error}
+        problem={errors.other}
+        onCancel={() => onOpenChange(false)}
+        onSubmit={() => invite.mutate()}
+      >
+        <Field
+          label="E-mail"
+          type="email"
+          autoComplete="off"
+          placeholder="ada@example.org"
+          value={form.email}
+          error={errors.fields.email}
+          onChange={(event) => onForm({ ...form, email: event.target.value })}
+        />
+        <fieldset className="choices">
+          <legend className="field-label">Role</legend>
+          {ROLES.map(({ role, text }) => (
+            <label key={role} className="check">
+              <input
+                type="radio"
+                name={name}
+                checked={form.role === role}
+                onChange={() => onForm({ ...form, role })}
+              />
+              <span>{text}</span>
+            </label>
+          ))}
+        </fieldset>
+      </DialogForm>
     </Dialog>
   );
 }

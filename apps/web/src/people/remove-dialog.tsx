@@ -1,14 +1,13 @@
 import type { Account } from '@clarateach/contract/account';
 import type { PersonView } from '@clarateach/contract/people';
 import { useMutation } from '@tanstack/react-query';
-import type { FormEvent } from 'react';
 import { useId, useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { FieldError } from '../ui/field.tsx';
+import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
-import { Notice } from '../ui/notice.tsx';
 import { toast } from '../ui/toast.ts';
 
 interface RemoveDialogProps {
@@ -35,10 +34,6 @@ export function RemoveDialog({ person, heirs, me, open, onOpenChange }: RemoveDi
     },
   });
   const errors = formErrors(remove.error, ['workshopsTo'] as const);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    remove.mutate();
-  };
   return (
     <Dialog
       open={open}
@@ -46,41 +41,38 @@ export function RemoveDialog({ person, heirs, me, open, onOpenChange }: RemoveDi
       title={`Remove ${name}?`}
       description="The account goes, with its sessions and API tokens. This cannot be undone; to keep it for later, disable it instead."
     >
-      <form onSubmit={submit}>
-        <div className="dialog-body stack">
-          {workshops > 0 && (
-            <div className="field">
-              <label htmlFor={field}>
-                {workshops === 1 ? 'One workshop goes to' : `${workshops} workshops go to`}
-              </label>
-              <select
-                id={field}
-                className="input"
-                value={heir}
-                onChange={(event) => setHeir(event.target.value)}
-              >
-                {heirs.map((each) => (
-                  <option key={each.id} value={each.id}>
-                    {each.name}
-                    {each.id === me.id ? ' (you)' : ''}
-                  </option>
-                ))}
-              </select>
-              <FieldError error={errors.fields.workshopsTo} />
-              <div className="hint">They run on, with their learners and files.</div>
-            </div>
-          )}
-          {errors.other !== undefined && <Notice tone="bad">{errors.other}</Notice>}
-        </div>
-        <div className="dialog-foot">
-          <button type="button" className="button" onClick={() => onOpenChange(false)}>
-            Cancel
-          </button>
-          <button type="submit" className="button danger" disabled={remove.isPending}>
-            Remove
-          </button>
-        </div>
-      </form>
+      <DialogForm
+        action="Remove"
+        tone="danger"
+        busy={remove.isPending}
+        failure={remove.error}
+        problem={errors.other}
+        onCancel={() => onOpenChange(false)}
+        onSubmit={() => remove.mutate()}
+      >
+        {workshops > 0 && (
+          <div className="field">
+            <label htmlFor={field}>
+              {workshops === 1 ? 'One workshop goes to' : `${workshops} workshops go to`}
+            </label>
+            <select
+              id={field}
+              className="input"
+              value={heir}
+              onChange={(event) => setHeir(event.target.value)}
+            >
+              {heirs.map((each) => (
+                <option key={each.id} value={each.id}>
+                  {each.name}
+                  {each.id === me.id ? ' (you)' : ''}
+                </option>
+              ))}
+            </select>
+            <FieldError error={errors.fields.workshopsTo} />
+            <div className="hint">They run on, with their learners and files.</div>
+          </div>
+        )}
+      </DialogForm>
     </Dialog>
   );
 }

@@ -1,12 +1,11 @@
 import type { MadeRegistration, RegisterInfo } from '@clarateach/contract/entry';
 import { ArrowRight } from 'lucide-react';
-import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { ApiError, messageOf } from '../api/api-error.ts';
 import { register } from '../api/learner.ts';
 import { Field } from '../ui/field.tsx';
+import { PageForm } from '../ui/form.tsx';
 import { Notice } from '../ui/notice.tsx';
-import { Spinner } from '../ui/spinner.tsx';
 
 interface RegisterFormProps {
   readonly code: string;
@@ -23,8 +22,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
   const errorAt = (field: string) => (error?.field === field ? error.message : undefined);
   const fields = ['name', 'email', ...info.questions.map(({ label }) => `answers.${label}`)];
 
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     setBusy(true);
     setError(undefined);
     try {
@@ -36,7 +34,18 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
   };
 
   return (
-    <form className="stack" onSubmit={(event) => void submit(event)} noValidate>
+    <PageForm
+      action={
+        <>
+          {info.full ? 'Join the waiting list' : 'Register'}
+          {!busy && <ArrowRight size={18} aria-hidden />}
+        </>
+      }
+      busy={busy}
+      failure={error}
+      problem={error && !fields.includes(error.field ?? '') ? error.message : undefined}
+      onSubmit={() => void submit()}
+    >
       {info.full && (
         <Notice tone="warn">
           <strong>All places are taken.</strong> You can join the waiting list; you move up by yourself when a
@@ -78,12 +87,6 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
           onChange={(event) => setAnswers({ ...answers, [label]: event.target.value })}
         />
       ))}
-      {error && !fields.includes(error.field ?? '') && <Notice tone="bad">{error.message}</Notice>}
-      <button type="submit" className="button primary large" disabled={busy}>
-        {busy && <Spinner />}
-        {info.full ? 'Join the waiting list' : 'Register'}
-        {!busy && <ArrowRight size={18} aria-hidden />}
-      </button>
-    </form>
+    </PageForm>
   );
 }

@@ -59,10 +59,11 @@ function AccountMenu({ account }: { readonly account: Account }) {
     <Menu
       label={account.email}
       trigger={
-        <button type="button" className="avatar-button" aria-label={`Account of ${account.name}`}>
+        <button type="button" className="avatar-button">
           <span className="avatar" aria-hidden>
             {initials || '?'}
           </span>
+          <span className="visually-hidden">Account of </span>
           <span className="avatar-name">{account.name}</span>
         </button>
       }

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { ApiError } from '../api/api-error.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Logo } from './logo.tsx';
@@ -7,18 +8,29 @@ interface ErrorPageProps {
   readonly onRetry?: () => void;
 }
 
+/** How often a server that was not reached is asked again. */
+const AGAIN_MS = 5_000;
+
 /** A whole page that failed: what happened, what to do, and the number under which the log has it. */
 export function ErrorPage({ error, onRetry }: ErrorPageProps) {
   const api = error instanceof ApiError ? error : undefined;
-  const title = api?.code === 'offline' ? 'The server cannot be reached' : 'This page could not be shown';
+  const unreached = api?.code === 'offline';
+  const comesBack = unreached || [502, 503, 504].includes(api?.status ?? 0);
+  useEffect(() => {
+    if (!comesBack || !onRetry) return;
+    const timer = setInterval(onRetry, AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [comesBack, onRetry]);
+  const title = unreached ? 'The server cannot be reached' : 'This page could not be shown';
   return (
     <main className="message-page">
       <div className="message-card card">
         <Logo size={40} />
         <h1>{title}</h1>
-        <p className="soft">
+        <p className="soft" role="alert">
           {api?.message ??
             'Something in this page went wrong. Your work on the server is safe. Reload to go on.'}
+          {comesBack && onRetry && ' It is tried again by itself, too.'}
         </p>
         <div className="row wrap">
           <button

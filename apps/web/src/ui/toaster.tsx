@@ -4,6 +4,9 @@ import { IconButton } from './icon-button.tsx';
 import { dismissToast, useToasts } from './toast.ts';
 import '../styles/overlays.css';
 
+/** What a letter more takes to be read. */
+const READ_MS = 40;
+
 export function Toaster() {
   const toasts = useToasts();
   return (
@@ -13,7 +16,7 @@ export function Toaster() {
           key={id}
           className={`toast ${tone}`}
           type={tone === 'bad' ? 'foreground' : 'background'}
-          duration={tone === 'bad' ? 9_000 : 4_000}
+          duration={(tone === 'bad' ? 9_000 : 4_000) + text.length * READ_MS}
           onOpenChange={(open) => !open && dismissToast(id)}
         >
           <Toast.Title className="toast-title">{text}</Toast.Title>

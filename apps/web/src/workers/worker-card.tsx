@@ -104,15 +104,15 @@ function Heard({ at }: { readonly at: string }) {
   return agoMs < FRESH_MS ? 'just now' : `${durationText(agoMs)} ago`;
 }
 
-/** Its seats by workshop; one's own workshops can be opened. */
+/** Its seats by workshop. Whoever sees workers may open every workshop. */
 function Seats({ worker: { seats, seatCount } }: { readonly worker: WorkerView }) {
-  const { data: own } = useQuery(queries.workshops);
+  const { data: workshops } = useQuery(queries.allWorkshops);
   const others = seatCount - seats.length;
   if (seatCount === 0) return null;
   return (
     <div className="worker-seats">
       {[...Map.groupBy(seats, ({ workshopId }) => workshopId)].map(([id, places]) => {
-        const workshop = own?.find((each) => each.id === id);
+        const workshop = workshops?.find((each) => each.id === id);
         return (
           <div key={id} className="worker-workshop">
             {workshop ? <Link to={paths.workshop(id)}>{workshop.name}</Link> : <code>{id}</code>}

@@ -1,6 +1,6 @@
 import { Save, X } from 'lucide-react';
 import type { KeyboardEvent } from 'react';
-import { useEffect, useRef } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { IconButton } from '../../ui/icon-button.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { useWorkspace } from '../context.ts';
@@ -18,6 +18,7 @@ interface EditorTabsProps {
 
 export function EditorTabs({ files, active, onClose, onSave }: EditorTabsProps) {
   const { openFiles } = useWorkspace();
+  const id = useId();
   const list = useRef<HTMLDivElement>(null);
   const current = files.find(({ path }) => path === active);
   useEffect(() => {
@@ -39,10 +40,18 @@ export function EditorTabs({ files, active, onClose, onSave }: EditorTabsProps) 
 
   return (
     <div className="editor-tabs">
-      <div className="tab-list" role="tablist" aria-label="Open files" ref={list} onKeyDown={onKeyDown}>
-        {files.map((file) => (
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the tabs in it take the keys */}
+      <div className="tab-list" ref={list} onKeyDown={onKeyDown}>
+        {/* A list of tabs holds tabs alone; the buttons that close them stand beside it. */}
+        <div
+          role="tablist"
+          aria-label="Open files"
+          aria-owns={files.map((_, index) => `${id}-${index}`).join(' ')}
+        />
+        {files.map((file, index) => (
           <EditorTab
             key={file.path}
+            id={`${id}-${index}`}
             file={file}
             active={file.path === active}
             onClose={() => onClose(file)}
@@ -71,20 +80,22 @@ export function EditorTabs({ files, active, onClose, onSave }: EditorTabsProps) 
 }
 
 interface EditorTabProps {
+  readonly id: string;
   readonly file: OpenFile;
   readonly active: boolean;
   readonly onClose: () => void;
 }
 
-function EditorTab({ file, active, onClose }: EditorTabProps) {
+function EditorTab({ id, file, active, onClose }: EditorTabProps) {
   const { openFiles } = useWorkspace();
   const dirty = isDirty(file);
   const name = nameOf(file.path);
   return (
-    <div className={`editor-tab ${active ? 'active' : ''} ${dirty ? 'dirty' : ''}`} role="presentation">
+    <div className={`editor-tab ${active ? 'active' : ''} ${dirty ? 'dirty' : ''}`}>
       <button
         type="button"
         role="tab"
+        id={id}
         aria-selected={active}
         tabIndex={active ? 0 : -1}
         title={file.path}

@@ -1,10 +1,20 @@
-import { CopyMinus, Download, FilePlus, FolderPlus, FolderTree, RefreshCw, Upload } from 'lucide-react';
+import {
+  CopyMinus,
+  Download,
+  Ellipsis,
+  FilePlus,
+  FolderPlus,
+  FolderTree,
+  RefreshCw,
+  Upload,
+} from 'lucide-react';
 import { ContextMenu } from 'radix-ui';
 import type { DragEvent } from 'react';
 import { useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api/api-error.ts';
 import { Confirm } from '../../ui/dialog.tsx';
 import { IconButton } from '../../ui/icon-button.tsx';
+import { Menu } from '../../ui/menu.tsx';
 import { toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { useOpenFiles } from '../editor/use-open-files.ts';
@@ -134,13 +144,13 @@ export function Explorer({ onOpen }: ExplorerProps) {
             label="Download everything"
             onClick={() => void actions.download('', 'directory')}
           />
-          <IconButton
-            size="small"
-            icon={RefreshCw}
-            label="Refresh the files"
-            onClick={() => void refresh()}
+          <Menu
+            trigger={<IconButton size="small" icon={Ellipsis} label="More for the files" />}
+            actions={[
+              { label: 'Refresh the files', icon: RefreshCw, onSelect: () => void refresh() },
+              { label: 'Fold all folders', icon: CopyMinus, onSelect: foldAll },
+            ]}
           />
-          <IconButton size="small" icon={CopyMinus} label="Fold all folders" onClick={foldAll} />
         </div>
         <input
           ref={picker}
@@ -213,13 +223,13 @@ export function Explorer({ onOpen }: ExplorerProps) {
               ];
             })}
             {rows.length === 0 && newInRoot === null && (
-              <p className="tree-empty soft">
+              <div className="tree-empty soft" role="treeitem" aria-disabled tabIndex={-1}>
                 {error !== undefined
                   ? messageOf(error)
                   : tree.listings.has('')
                     ? 'No files yet. Make one, drop some here, or use the terminal.'
                     : 'Loading the files…'}
-              </p>
+              </div>
             )}
           </div>
         </ContextMenu.Trigger>

@@ -44,7 +44,13 @@ export function NameInput({ label, initial, depth, taken, onDone, onCancel }: Na
     if (event.relatedTarget !== null || document.hasFocus()) settle(true);
   };
   return (
-    <div className="tree-row editing" style={{ paddingLeft: 26 + depth * 14 }}>
+    <div
+      className="tree-row editing"
+      role="treeitem"
+      aria-level={depth + 1}
+      tabIndex={-1}
+      style={{ paddingLeft: 26 + depth * 14 }}
+    >
       <input
         ref={input}
         className="tree-input"
