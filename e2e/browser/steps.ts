@@ -1,3 +1,4 @@
+import { freePort } from '@clarateach/server/testing/free-port';
 import type { Locator, Page } from 'playwright-core';
 import { eventually } from '../platform/up.ts';
 import type { Room } from './chromium.ts';
@@ -36,14 +37,19 @@ export async function shows(page: Page, expected: string): Promise<void> {
 
 /** Writes a page, serves it inside the seat, and looks at it in the preview. */
 export async function usePreview(room: Room, page: Page): Promise<void> {
+  // Local seats share the ports of this machine.
+  const port = await freePort();
   await type(
     page,
-    "clear; echo '<h1>Made by Ada</h1>' > index.html; python3 -m http.server 5173 >/dev/null 2>&1 & echo up-$((1+1))",
+    `clear; echo '<h1>Made by Ada</h1>' > index.html; python3 -m http.server ${port} >/dev/null 2>&1 & echo up-$((1+1))`,
     'up-2',
   );
   await page.getByRole('button', { name: 'Preview', exact: true }).click();
   const pane = page.getByRole('region', { name: 'Preview' });
-  await pane.getByRole('button', { name: /5173/ }).first().click();
+  await pane
+    .getByRole('button', { name: String(port) })
+    .first()
+    .click();
   await pane.locator('iframe').contentFrame().getByRole('heading', { name: 'Made by Ada' }).waitFor();
   await room.picture(page, 'preview');
   await pane.getByRole('button', { name: 'Close the preview' }).click();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -66,4 +68,26 @@ describe('what a test run leaves in the engine', { skip: reason ?? false }, asyn
     assert.equal((await installationsElsewhere(() => false, 'CLARATEACH_NO_SUCH_MARK'))(ofATest), false);
     assert.equal((await installationsElsewhere(() => false, mark))(randomUUID()), false);
   });
+});
+
+const isRoot = process.getuid?.() === 0;
+
+test('a sandboxed process whose files lie in the directory of the run is told, though it has no mark', {
+  skip: isRoot ? false : 'only root makes mounts',
+}, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'clarateach-leaks-'));
+  await mkdir(join(directory, 'files'));
+  const bind = 'mount --bind "$0" /mnt; echo; exec sleep 60';
+  const sandboxed = spawn('unshare', ['-m', 'sh', '-c', bind, join(directory, 'files')], {
+    cwd: '/',
+    env: {},
+  });
+  try {
+    await once(sandboxed.stdout, 'data');
+    const left = await findLeftBehind({ mark: 'nobody', directory, dockerBefore: await dockerThings() });
+    assert.deepEqual(left.processes, [{ pid: sandboxed.pid, command: 'sleep 60' }]);
+  } finally {
+    sandboxed.kill();
+    await rm(directory, { recursive: true });
+  }
 });

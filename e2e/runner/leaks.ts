@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { askEngine } from './docker-engine.ts';
 import { installationsElsewhere } from './installations.ts';
 
@@ -84,22 +85,39 @@ async function newThings(options: { mark: string; dockerBefore: DockerThings }):
 /** Caches that Node.js and its tools keep in the temporary directory. */
 const CACHES = /^(node-compile-cache|v8-compile-cache|tsx-)/;
 
+/**
+ * What is bound into the file system of a process that does not see this process's mounts, as paths from
+ * the root of the disk that it is on; nothing for all others.
+ */
+async function boundPaths(pid: string): Promise<readonly string[]> {
+  const [its, ours] = await Promise.all(
+    [pid, 'self'].map((each) => readlink(`/proc/${each}/ns/mnt`).catch(() => '')),
+  );
+  if (its === ours || its === '') return [];
+  const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
+  // The fourth field; the fifth is where it is seen, which a mount of the host's own would show to everybody.
+  return mounts.split('\n').map((line) => line.split(' ')[3] ?? '');
+}
+
 async function markedProcesses(mark: string, directory: string): Promise<LeftBehind['processes']> {
   const found: { pid: number; command: string }[] = [];
   const needle = `${RUN_MARK}=${mark}`;
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const [environment, command, cwd] = await Promise.all([
+    const [environment, command, cwd, bound] = await Promise.all([
       readFile(`/proc/${pid}/environ`, 'utf8').catch(() => ''),
       readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
       readlink(`/proc/${pid}/cwd`).catch(() => ''),
+      boundPaths(name),
     ]);
     if (command === '') continue;
     if (
       environment.split('\0').includes(needle) ||
       command.includes(directory) ||
-      cwd.startsWith(directory)
+      cwd.startsWith(directory) ||
+      // A sandboxed seat has neither our environment nor our paths, but its files are bound from there.
+      bound.some((path) => path.includes(`/${basename(directory)}/`))
     ) {
       found.push({ pid, command: command.replaceAll('\0', ' ').trim().slice(0, 200) });
     }

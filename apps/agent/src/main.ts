@@ -236,6 +236,7 @@ export async function createAgent(
 
   const notes = notesOf(config, publicUrl);
   log('info', 'the agent is ready', { port, runtime: provider.info.name, seats: seats.count, version });
+  log('info', provider.info.note);
   for (const note of notes) log('warn', note);
   const running = starting.move();
   let ended: Promise<void> | undefined;

@@ -71,6 +71,8 @@ export interface RunningServer {
   readonly port: number;
   /** Signs in once; present until an admin has a password. */
   readonly signInUrl?: string;
+  /** What the seats of each runtime are like, a sentence for each. */
+  readonly runtimeNotes: readonly string[];
   /** Ends everything, in order; a second call waits for the same end. */
   close(): Promise<void>;
 }
@@ -342,6 +344,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     url: publicUrl,
     port: listener.port,
     ...(signInUrl === undefined ? {} : { signInUrl }),
+    runtimeNotes: [...runtimes.values()].map(({ info }) => info.note),
     close() {
       ended ??= running.disposeAsync();
       return ended;

@@ -15,7 +15,7 @@ export async function runAgent(output: Output, signal: AbortSignal, options: Age
   // Wrong settings are told before anything is built.
   const asked = configFrom(await withMetadataToken(process.env), options);
   const { imagesDirectory } = asked.microvm;
-  const chosen = await chooseRuntime(output, signal, { asked: asked.runtime, imagesDirectory });
+  const chosen = await chooseRuntime(output, signal, { asked: asked.runtime, microvm: asked.microvm });
   output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
   await whileBuilding(output, signal, () => prepareSeats(output, signal, chosen, imagesDirectory));
   const agent = await start({ ...asked, runtime: chosen.runtime });

@@ -1,7 +1,8 @@
 import { access } from 'node:fs/promises';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { probeLocal } from '@clarateach/seats/providers/local/probe';
-import { rootfsFile } from '@clarateach/seats/providers/microvm/settings';
+import { requireUsableNetwork } from '@clarateach/seats/providers/microvm/bridge-choice';
+import { type MicrovmSettings, rootfsFile } from '@clarateach/seats/providers/microvm/settings';
 import { CommandError } from '../errors.ts';
 import {
   installCommand,
@@ -25,16 +26,15 @@ export async function chooseRuntime(
   signal: AbortSignal,
   {
     asked,
-    imagesDirectory,
+    microvm,
   }: {
     readonly asked: 'auto' | 'local' | 'docker' | 'firecracker';
-    /** Where the kernel and the root disks of microVM seats are. */
-    readonly imagesDirectory: string;
+    readonly microvm: Pick<MicrovmSettings, 'imagesDirectory' | 'bridge'>;
   },
 ): Promise<Chosen> {
   switch (asked) {
     case 'firecracker':
-      return prepareMicrovms(output, signal, imagesDirectory);
+      return prepareMicrovms(output, signal, microvm);
     case 'docker': {
       const docker = await probeDocker();
       if (!docker.ok) {
@@ -59,13 +59,17 @@ export async function chooseRuntime(
 async function prepareMicrovms(
   output: Output,
   signal: AbortSignal,
-  imagesDirectory: string,
+  { imagesDirectory, bridge }: Pick<MicrovmSettings, 'imagesDirectory' | 'bridge'>,
 ): Promise<Chosen> {
   if (process.getuid?.() !== 0) {
     throw new CommandError(
       'The firecracker runtime needs root for the network of its VMs: run `sudo ./clarateach up --runtime firecracker`, or use --runtime docker.',
     );
   }
+  // Told before anything is built.
+  await requireUsableNetwork(bridge).catch((cause: Error) => {
+    throw new CommandError(cause.message, { cause });
+  });
   const docker = await probeDocker();
   const rootDisk = rootfsFile(imagesDirectory);
   if (!docker.ok && !(await exists(rootDisk))) {

@@ -10,6 +10,7 @@ import type { Output } from '../output.ts';
 import { whileBuilding } from '../prepare/build-lock.ts';
 import { buildWeb } from '../prepare/builds.ts';
 import { prepareSeats } from '../prepare/seats.ts';
+import { step } from '../prepare/step.ts';
 import { type Chosen, chooseRuntime } from './choose-runtime.ts';
 import { demoWorkshop } from './demo.ts';
 import { startServer } from './start-server.ts';
@@ -35,9 +36,15 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
   }
 
   const config = configFrom({ ...settings, RUNTIME: runtime });
-  const server = await startServer(config, 'stop-seats');
+  const start = () => startServer(config, 'stop-seats');
+  // A KVM is tried with a guest, which may take ten seconds.
+  const server = await (runtime === 'firecracker'
+    ? step(output, 'Starting the server, and finding out what runs a virtual machine', start)
+    : start());
   try {
     signal.throwIfAborted();
+    // Which VMM runs them is known only now.
+    if (runtime === 'firecracker') for (const note of server.runtimeNotes) output.note(note);
     if (server.signInUrl !== undefined) output.line(`Sign in: ${server.signInUrl}`);
     if (options.demo !== undefined) await demo(output, signal, options.demo, { config, url: server.url });
     output.line(`ClaraTeach is ready at ${server.url}`);
@@ -60,7 +67,7 @@ async function runtimeHere(
   { microvm, database }: Pick<Config, 'microvm' | 'database'>,
 ): Promise<Chosen['runtime']> {
   const { imagesDirectory } = microvm;
-  const chosen = await chooseRuntime(output, signal, { asked, imagesDirectory });
+  const chosen = await chooseRuntime(output, signal, { asked, microvm });
   output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
   await whileBuilding(output, signal, async () => {
     await buildWeb(output, signal);

@@ -5,6 +5,7 @@ import { Ban, CircleCheck, Ellipsis, LogOut, Shield, ShieldOff, Trash2 } from 'l
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
+import { Avatar } from '../ui/avatar.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { Menu, type MenuAction } from '../ui/menu.tsx';
@@ -73,9 +74,7 @@ export function PersonRow({ person, everybody, me }: PersonRowProps) {
   return (
     <li>
       <div className="row who">
-        <span className={`avatar ${disabled ? 'off' : ''}`} aria-hidden>
-          {(name[0] ?? '?').toUpperCase()}
-        </span>
+        <Avatar name={name} className={disabled ? 'off' : ''} />
         <div>
           <strong className="break">{name}</strong> {isMe && <span className="badge tone-accent">you</span>}{' '}
           {role === 'admin' && <span className="badge">admin</span>}{' '}

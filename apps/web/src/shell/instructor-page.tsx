@@ -6,6 +6,7 @@ import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 import { signOut } from '../account/sign-in.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { paths } from '../paths.ts';
+import { Avatar } from '../ui/avatar.tsx';
 import { ErrorPage } from '../ui/error-page.tsx';
 import { Logo } from '../ui/logo.tsx';
 import { Menu } from '../ui/menu.tsx';
@@ -49,20 +50,12 @@ function AccountMenu({ account }: { readonly account: Account }) {
       toastError(error);
     }
   };
-  const initials = account.name
-    .split(/\s+/)
-    .map((word) => word[0] ?? '')
-    .slice(0, 2)
-    .join('')
-    .toUpperCase();
   return (
     <Menu
       label={account.email}
       trigger={
         <button type="button" className="avatar-button">
-          <span className="avatar" aria-hidden>
-            {initials || '?'}
-          </span>
+          <Avatar name={account.name} />
           <span className="visually-hidden">Account of </span>
           <span className="avatar-name">{account.name}</span>
         </button>

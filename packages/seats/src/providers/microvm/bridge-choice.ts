@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { parseRoutes } from '../docker/subnets.ts';
 import { type BridgeAddress, parseBridgeAddress } from './addresses.ts';
-import { aliasOf, isAbandoned } from './links.ts';
+import { aliasOf, isAbandoned, requireTun } from './links.ts';
 
 const CHOSEN = 'network.json';
 /** How many bridges are looked at for one that is free: clarateach0, 192.168.100.1/24 and so on. */
@@ -49,6 +49,26 @@ export async function freeBridge(): Promise<Bridge> {
   throw new ProviderError(
     'rejected',
     'No network is free for the seats. Name one with BRIDGE_NAME and BRIDGE_IP, such as 10.77.0.1/24.',
+  );
+}
+
+/**
+ * Throws a ProviderError `rejected` where seats could have no network here: without a driver for it, or
+ * because the bridge that is asked for, or its range of addresses, is somebody else's. Changes nothing.
+ */
+export async function requireUsableNetwork(bridge: Bridge | undefined): Promise<void> {
+  await requireTun();
+  if (bridge === undefined) return;
+  const alias = await aliasOf(bridge.name);
+  if (alias === undefined || (alias === '' && (await isAbandoned(bridge.name)))) {
+    await requireFreeNetwork(parseBridgeAddress(bridge.address));
+  } else if (!alias.startsWith('clarateach-')) throw bridgeOfOthers(bridge.name);
+}
+
+export function bridgeOfOthers(name: string): ProviderError {
+  return new ProviderError(
+    'rejected',
+    `The network interface ${name} belongs to somebody else. Give the seats a bridge of their own with BRIDGE_NAME, and a network with BRIDGE_IP.`,
   );
 }
 

@@ -6,6 +6,7 @@ import { parseResolvers } from '../docker/guard-rules.ts';
 import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
 import {
   type Bridge,
+  bridgeOfOthers,
   freeBridge,
   rememberBridge,
   rememberedBridge,
@@ -200,10 +201,7 @@ export class VmNetwork {
       await ipBatch([`link set dev ${name} up`]);
       await rememberBridge(this.#options.stateDirectory, { name, address });
     } else if (alias !== this.table) {
-      throw new ProviderError(
-        'rejected',
-        `The network interface ${name} belongs to somebody else. Give the seats a bridge of their own with BRIDGE_NAME, and a network with BRIDGE_IP.`,
-      );
+      throw bridgeOfOthers(name);
     }
     await switchOn('/proc/sys/net/ipv4/ip_forward');
     return { name, address };

@@ -1,4 +1,5 @@
 import type { SeatProvider } from '../../provider.ts';
+import { requireUsableNetwork } from './bridge-choice.ts';
 import { cgroupsHere } from './cgroup.ts';
 import { chooseVmm } from './choose-vmm.ts';
 import { microvmProvider } from './microvm.ts';
@@ -17,6 +18,7 @@ export async function microvmsOnThisMachine(options: {
 }): Promise<{ readonly provider: SeatProvider; readonly why: string }> {
   const { stateDirectory, installation, report } = options;
   const { imagesDirectory, bridge, socketDirectory, warmSeats } = options.settings;
+  await requireUsableNetwork(bridge);
   const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory, socketDirectory });
   const provider = await microvmProvider({
     vmm,
