@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SeatSession } from '@clarateach/contract/join';
 import { startPostgres } from '@clarateach/server/store/testing';
@@ -17,6 +18,8 @@ import { connectInstructor } from './platform.ts';
 const BURSTS = options.short ? [50] : [50, 500];
 /** What the raw side uses to spread its claims, and the server's own pool has too. */
 const CONNECTIONS = 20;
+/** Learners come to seats that were ready before them. */
+const READY_BEFORE_MS = 1_500;
 const RAW_CLAIM = `update raw_seats set learner = $1 where id = (
   select id from raw_seats where learner is null order by id for update skip locked limit 1) returning id`;
 
@@ -49,6 +52,7 @@ try {
           name: 'POST /api/join',
           async measure() {
             const { id, code } = await instructor.workshop(burst);
+            await delay(READY_BEFORE_MS);
             // Open beforehand on both sides: browsers have loaded the page, and the raw side has its pool.
             const browsers = await keepConnections(url, burst);
             const { latencies, answers } = await atOnce(burst, (index) =>
