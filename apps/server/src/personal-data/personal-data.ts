@@ -128,7 +128,7 @@ export function createPersonalData(deps: {
       .where('id', '=', by.userId)
       .executeTakeFirst();
     const actor = { kind: 'person', id: by.userId, name: asking?.email || (asking?.name ?? '') } as const;
-    for (const line of lines) await audit.record({ actor, action, address: by.address, ...line });
+    await Promise.all(lines.map((line) => audit.record({ actor, action, address: by.address, ...line })));
   };
 
   /** By id: when they are deleted, the line is found by that. */
