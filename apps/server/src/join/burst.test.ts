@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
-import type { WorkshopId } from '@clarateach/contract/ids';
-import { instantProvider } from '@clarateach/seats/providers/doubles';
 import type { KyselyPlugin } from 'kysely';
 import type { Database } from '../store/database.ts';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import { openStage, type Stage } from '../testing/control-plane.ts';
 import { type Claim, createJoin } from './join.ts';
 
 /** The same database, which counts what it is asked. */
@@ -33,37 +31,22 @@ function counting(database: Database) {
 const LEARNERS = 50;
 
 eachDatabase('a class that joins at once', (open) => {
-  let opened: TestDatabase;
-  let plane: ControlPlane;
-  let owner: string;
+  let stage: Stage;
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
+  after(() => stage.close());
 
-  const workshop = async (seats: number): Promise<{ id: WorkshopId; code: string }> => {
-    const { id, code } = await plane.workshops.create(owner, { name: 'Shells', seats, start: true });
-    const { phase } = await plane.workshops.settled(owner, id, AbortSignal.timeout(20_000));
-    assert.equal(phase, 'ready');
-    return { id, code };
-  };
   const server = () => {
-    const { asked, counted } = counting(opened.database);
-    const join = createJoin({ database: counted, changes: plane.changes, now: Date.now });
+    const { asked, counted } = counting(stage.opened.database);
+    const join = createJoin({ database: counted, changes: stage.plane.changes, now: Date.now });
     return { asked, join };
   };
   const seatsOf = (claims: readonly Claim[]) => new Set(claims.map(({ seat }) => seat)).size;
   const learners = Array.from({ length: LEARNERS }, (_, index) => `Learner ${index}`);
 
   test('costs one look-up and one transaction, and the look-up only the first time', async () => {
-    const { code } = await workshop(2 * LEARNERS);
+    const { code } = await stage.readyWorkshop(2 * LEARNERS);
     const { asked, join } = server();
     const all = () => Promise.all(learners.map((name) => join.join({ code, name })));
     const first = await all();
@@ -75,10 +58,10 @@ eachDatabase('a class that joins at once', (open) => {
   });
 
   test('costs no more with an access code for each of them', async () => {
-    const { id, code } = await workshop(LEARNERS);
+    const { id, code } = await stage.readyWorkshop(LEARNERS);
     const codes: string[] = [];
     for (const name of learners) {
-      codes.push((await plane.registrations.register({ code, name })).accessCode);
+      codes.push((await stage.plane.registrations.register({ code, name })).accessCode);
     }
     const { asked, join } = server();
     const all = () => Promise.all(codes.map((each) => join.join({ code: each, name: 'Learner' })));
@@ -86,7 +69,7 @@ eachDatabase('a class that joins at once', (open) => {
     assert.equal(seatsOf(claims), LEARNERS);
     assert.equal(asked.transactions, 1);
     assert.ok(asked.statements <= 11, `${asked.statements} statements`);
-    const came = await opened.database.db
+    const came = await stage.opened.database.db
       .selectFrom('registrations')
       .innerJoin('sessions', (on) =>
         on
@@ -107,7 +90,7 @@ eachDatabase('a class that joins at once', (open) => {
   });
 
   test('is refused together where it is full', async () => {
-    const { code } = await workshop(1);
+    const { code } = await stage.readyWorkshop(1);
     const { asked, join } = server();
     await join.join({ code, name: 'Ada' });
     const before = asked.statements;
@@ -122,9 +105,9 @@ eachDatabase('a class that joins at once', (open) => {
 
   test('finds a workshop that took over the code of one that is gone', async () => {
     const { join } = server();
-    const old = await workshop(1);
+    const old = await stage.readyWorkshop(1);
     await join.join({ code: old.code, name: 'Ada' });
-    await opened.database.db
+    await stage.opened.database.db
       .updateTable('workshops')
       .set({ code: `${old.code}X` })
       .where('id', '=', old.id)
@@ -133,8 +116,8 @@ eachDatabase('a class that joins at once', (open) => {
       join.join({ code: old.code, name: 'Alan' }),
       (error) => error instanceof PublicError && error.code === 'unknown_code',
     );
-    const next = await workshop(1);
-    await opened.database.db
+    const next = await stage.readyWorkshop(1);
+    await stage.opened.database.db
       .updateTable('workshops')
       .set({ code: old.code })
       .where('id', '=', next.id)

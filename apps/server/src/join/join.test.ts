@@ -1,40 +1,27 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PublicError } from '@clarateach/contract/errors';
-import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
+import type { Odehash } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
-import { eachDatabase, type TestDatabase } from '../store/testing.ts';
-import { type ControlPlane, controlPlane, insertOwner } from '../testing/control-plane.ts';
+import { eachDatabase } from '../store/testing.ts';
+import { type ControlPlane, controlPlane, openStage, type Stage } from '../testing/control-plane.ts';
 import type { Claim } from './join.ts';
 
 eachDatabase('joining', (open, kind) => {
-  let opened: TestDatabase;
+  let stage: Stage;
   let plane: ControlPlane;
   let owner: string;
 
   before(async () => {
-    opened = await open();
-    owner = await insertOwner(opened.database, 'owner');
-    plane = await controlPlane({ database: opened.database, provider: instantProvider() });
-    plane.start();
+    stage = await openStage(open);
+    ({ plane, owner } = stage);
   });
-  after(async () => {
-    await plane.close();
-    await opened.close();
-    assert.deepEqual(plane.errors, []);
-  });
-
-  const workshop = async (seats: number): Promise<{ id: WorkshopId; code: string }> => {
-    const { id, code } = await plane.workshops.create(owner, { name: 'Shells', seats, start: true });
-    const { phase } = await plane.workshops.settled(owner, id, AbortSignal.timeout(10_000));
-    assert.equal(phase, 'ready');
-    return { id, code };
-  };
+  after(() => stage.close());
 
   const refused = (code: string) => (error: unknown) => error instanceof PublicError && error.code === code;
 
   test('a learner gets the lowest free seat and comes back to it with their code', async () => {
-    const { code } = await workshop(2);
+    const { code } = await stage.readyWorkshop(2);
     const ada = await plane.join.join({ code, name: 'Ada' });
     const alan = await plane.join.join({ code, name: 'Alan' });
     assert.deepEqual([ada.seat, alan.seat, ada.returning], [1, 2, false]);
@@ -43,7 +30,7 @@ eachDatabase('joining', (open, kind) => {
   });
 
   test('a full workshop takes in those who have a seat, and nobody else', async () => {
-    const { code } = await workshop(1);
+    const { code } = await stage.readyWorkshop(1);
     const ada = await plane.join.join({ code, name: 'Ada' });
     await assert.rejects(plane.join.join({ code, name: 'Alan' }), refused('workshop_full'));
     assert.equal((await plane.join.info(code)).state, 'full');
@@ -51,7 +38,7 @@ eachDatabase('joining', (open, kind) => {
   });
 
   test('a retried join with the learner’s own code is one claim', async () => {
-    const { id, code } = await workshop(3);
+    const { id, code } = await stage.readyWorkshop(3);
     const odehash = 'ABCDE234' as Odehash;
     const claims = await Promise.all([1, 2, 3].map(() => plane.join.join({ code, name: 'Ada', odehash })));
     assert.deepEqual(
@@ -62,22 +49,22 @@ eachDatabase('joining', (open, kind) => {
   });
 
   test('the code is read in any letter case, with spaces and dashes', async () => {
-    const { code } = await workshop(1);
+    const { code } = await stage.readyWorkshop(1);
     const typed = ` ${code.slice(0, 3).toLowerCase()}-${code.slice(3)} `;
     assert.equal((await plane.join.join({ code: typed, name: 'Ada' })).seat, 1);
   });
 
   test('an unknown code and a stopped workshop each say so', async () => {
     await assert.rejects(plane.join.join({ code: 'NOSUCH', name: 'Ada' }), refused('unknown_code'));
-    const { id, code } = await workshop(1);
+    const { id, code } = await stage.readyWorkshop(1);
     await plane.workshops.stop(owner, id);
     await assert.rejects(plane.join.join({ code, name: 'Ada' }), refused('workshop_not_running'));
     assert.equal((await plane.join.info(code)).state, 'stopped');
   });
 
   test('a seat that is being emptied is not handed out', async () => {
-    const { id, code } = await workshop(1);
-    await opened.database.db
+    const { id, code } = await stage.readyWorkshop(1);
+    await stage.opened.database.db
       .updateTable('seats')
       .set({ wanted: 'reset' })
       .where('workshopId', '=', id)
@@ -87,7 +74,7 @@ eachDatabase('joining', (open, kind) => {
   });
 
   test('the claims of a workshop end when it stops', async () => {
-    const { id, code } = await workshop(1);
+    const { id, code } = await stage.readyWorkshop(1);
     const ada = await plane.join.join({ code, name: 'Ada' });
     assert.equal((await plane.join.claimOf(id, ada.odehash)).seat, 1);
     await plane.workshops.stop(owner, id);
@@ -97,17 +84,21 @@ eachDatabase('joining', (open, kind) => {
   });
 
   test('a learner without a claim in a workshop that runs was removed', async () => {
-    const { id, code } = await workshop(1);
+    const { id, code } = await stage.readyWorkshop(1);
     const ada = await plane.join.join({ code, name: 'Ada' });
-    await opened.database.db.deleteFrom('sessions').where('workshopId', '=', id).execute();
+    await stage.opened.database.db.deleteFrom('sessions').where('workshopId', '=', id).execute();
     await assert.rejects(plane.join.claimOf(id, ada.odehash), refused('removed'));
   });
 
   test(`500 join 60 seats at once through ${kind === 'sqlite' ? 'one server' : 'two servers'}: each seat goes once`, async () => {
-    const { code } = await workshop(60);
+    const { code } = await stage.readyWorkshop(60);
     const second =
       kind === 'postgresql'
-        ? await controlPlane({ database: opened.again(), provider: instantProvider(), server: 'server-2' })
+        ? await controlPlane({
+            database: stage.opened.again(),
+            provider: instantProvider(),
+            server: 'server-2',
+          })
         : undefined;
     const servers = second ? [plane, second] : [plane];
     const results = await Promise.allSettled(

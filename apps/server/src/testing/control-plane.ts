@@ -101,6 +101,13 @@ export async function openStage(open: () => Promise<TestDatabase>) {
     opened,
     plane,
     owner,
+    /** One of the owner's, with so many seats that are ready. */
+    async readyWorkshop(seats: number) {
+      const { id, code } = await plane.workshops.create(owner, { name: 'Shells', seats, start: true });
+      const { phase } = await plane.workshops.settled(owner, id, AbortSignal.timeout(20_000));
+      assert.equal(phase, 'ready');
+      return { id, code };
+    },
     /** Fails where something went wrong beside the tests. */
     async close() {
       await plane.close();
