@@ -144,6 +144,8 @@ async function signInByMail({ mail, installation }: Story, page: Page): Promise<
 async function resetPassword({ room, mail, installation }: Story, page: Page): Promise<void> {
   await page.goto(`${installation.url}/sign-in`);
   await page.getByRole('link', { name: 'Forgotten your password?' }).click();
+  // The page that is left has a field of this name, too.
+  await page.getByRole('heading', { name: 'Forgotten password' }).waitFor();
   await page.getByLabel('E-mail').fill(ADA);
   await page.getByRole('button', { name: 'Mail me a link' }).click();
   await page.getByText('a mail with a link is on its way').waitFor();
