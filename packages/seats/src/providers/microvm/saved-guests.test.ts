@@ -124,6 +124,34 @@ describe('seats that are copies of one saved guest', {
     }
   });
 
+  test('come from a second guest where the first one hangs', async () => {
+    const images = await imagesBeside();
+    try {
+      const own = await open(images);
+      try {
+        reports.length = 0;
+        const coming = started(own, 1);
+        let hung = 0;
+        const found = async () => {
+          const left = await installation.leftovers();
+          hung = Number(left.find((each) => each.startsWith('process '))?.split(' ')[1]);
+          return hung > 0;
+        };
+        assert.ok(await until(found, { withinMs: START_MS }), 'a guest is being saved');
+        process.kill(hung, 'SIGSTOP');
+        const endpoint = { kind: 'tcp', host: await coming } as const;
+        assert.equal(await inTerminal(endpoint, 'hostname', START_MS), 'seat-01');
+        assert.deepEqual(reports, []);
+        await own.destroy(seat(1), signal);
+      } finally {
+        await own.close();
+      }
+      assert.deepEqual(await installation.leftovers(), []);
+    } finally {
+      await rm(images, { recursive: true, force: true });
+    }
+  });
+
   test('leave nothing of a guest whose saving was cut short, and take none of other images', async () => {
     const images = await imagesBeside();
     try {

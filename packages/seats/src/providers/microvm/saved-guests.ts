@@ -46,6 +46,8 @@ const FORMAT = 2;
 /** A guest that is not ready after so long hangs, unless it has had little processor time meanwhile. */
 const MAKE_PATIENCE = { watchMs: 120_000, watchCpuS: 60 };
 const MAKE_LIMIT_MS = 240_000;
+/** One that has used so little of a processor for so long hangs; one that waits for its turn has used more. */
+const STALL = { ms: 15_000, cpuS: 0.5 };
 /** After a failure guests are booted, and saving is tried again after so long. */
 const RETRY_MS = 600_000;
 
@@ -168,7 +170,9 @@ export class SavedGuests {
     const next = `${directory}.${process.pid}.new`;
     const work = join(this.#making, key);
     try {
-      const saved = await this.#make(work, shape);
+      // Now and then a guest hangs in software; the second one then does not.
+      const saved = (await this.#make(work, shape)) ?? (await this.#make(work, shape));
+      if (!saved) throw new ProviderError('unreachable', 'a blank guest did not come up in time');
       await mkdir(next, { mode: 0o700 });
       for (const [from, to] of [
         [saved.memory, 'memory'],
@@ -189,7 +193,8 @@ export class SavedGuests {
     }
   }
 
-  async #make(directory: string, shape: GuestShape): Promise<SavedGuest> {
+  /** Undefined when the guest hung. */
+  async #make(directory: string, shape: GuestShape): Promise<SavedGuest | undefined> {
     const { vmm, snapshots, network, uid } = this.#options;
     const { signal } = this.#closing;
     await this.#clear(directory);
@@ -221,8 +226,16 @@ export class SavedGuests {
     };
     await vmm.start(config, signal);
     const began = performance.now();
+    let progress = { at: began, cpuS: 0 };
+    const stalls = async () => {
+      const at = performance.now();
+      const cpuS = await vmm.processorSeconds(directory);
+      if (cpuS - progress.cpuS > STALL.cpuS) progress = { at, cpuS };
+      return at - progress.at > STALL.ms;
+    };
     const settled = async () =>
       (await snapshots.waits(directory)) ||
+      (await stalls()) ||
       (await vmm.state(directory)).state !== 'running' ||
       (performance.now() - began > MAKE_PATIENCE.watchMs &&
         (await vmm.processorSeconds(directory)) > MAKE_PATIENCE.watchCpuS);
@@ -230,10 +243,8 @@ export class SavedGuests {
     signal.throwIfAborted();
     if (!(await snapshots.waits(directory))) {
       const state = await vmm.state(directory);
-      throw new ProviderError(
-        'unreachable',
-        state.state === 'ended' ? state.reason : 'a blank guest did not come up in time',
-      );
+      if (state.state === 'ended') throw new ProviderError('unreachable', state.reason);
+      return undefined;
     }
     const into = { memory: join(directory, 'saved-memory'), state: join(directory, 'saved-state') };
     await snapshots.save(config, into, signal);
