@@ -17,7 +17,7 @@ export interface Room {
   person(size?: { width: number; height: number }): Promise<{ page: Page; context: BrowserContext }>;
   /** Keeps a picture of what the person sees, in the order they are taken. */
   picture(page: Page, name: string): Promise<void>;
-  /** Pictures of everybody's screen, for whoever looks into a failure. */
+  /** Pictures of everybody's screen, and what went wrong in their browsers, for whoever looks into a failure. */
   failed(): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,6 +39,7 @@ export async function openRoom(story: string): Promise<Room> {
   const browser = await launchChromium();
   await mkdir(ARTIFACTS, { recursive: true });
   let taken = 0;
+  const troubles: string[] = [];
   return {
     async person(size = { width: 1280, height: 720 }) {
       const context = await browser.newContext({
@@ -48,6 +49,12 @@ export async function openRoom(story: string): Promise<Room> {
       });
       // Seats may be VMs in software, on processors that others use as well; only a failure takes so long.
       context.setDefaultTimeout(90_000);
+      const person = browser.contexts().length;
+      const note = (trouble: string) => troubles.push(`person ${person}: ${trouble}`);
+      context.on('console', (line) => line.type() === 'error' && note(line.text()));
+      context.on('weberror', (error) => note(String(error.error())));
+      context.on('requestfailed', (asked) => note(`${asked.url()} ${asked.failure()?.errorText}`));
+      context.on('response', (got) => got.status() >= 400 && note(`${got.url()} ${got.status()}`));
       return { context, page: await context.newPage() };
     },
     async picture(page, name) {
@@ -61,7 +68,10 @@ export async function openRoom(story: string): Promise<Room> {
         await page
           .screenshot({ path: join(ARTIFACTS, `${story}-failed-${index + 1}.png`) })
           .catch(() => undefined);
+        const html = await page.content().catch((error: Error) => error.message);
+        console.error(`page ${index + 1} at ${page.url()}: ${html.length} characters, ${html.slice(0, 600)}`);
       }
+      for (const trouble of troubles) console.error(trouble);
     },
     close: () => browser.close(),
   };

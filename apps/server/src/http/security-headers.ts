@@ -27,7 +27,7 @@ const UNUSED_FEATURES = [
 /** An answer that is no page: should a browser be made to show it, nothing in it runs or is framed. */
 const NO_PAGE_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** The policy of a page whose own style elements carry the nonce. */
+/** The policy of a page whose own script and style elements carry the nonce. */
 export type PagePolicy = (nonce: string) => string;
 
 /** Tells browsers what to do with every answer. Pages replace the policy by one with their nonce. */
@@ -57,9 +57,12 @@ export function mountSecurityHeaders(
   return (nonce) => withNonce(current()['content-security-policy'], nonce);
 }
 
-/** Libraries that draw make style elements as they go; those get the page's nonce, all others do nothing. */
+/**
+ * The page's one script that is in it, and style elements that libraries make as they go, have the page's
+ * nonce; all others do nothing.
+ */
 function withNonce(policy: string, nonce: string): string {
-  return policy.replace("style-src 'self'", `style-src 'self' 'nonce-${nonce}'`);
+  return policy.replace(/(script|style)-src 'self'/g, `$& 'nonce-${nonce}'`);
 }
 
 /** `workers`: origins of machines that pages reach seats at, and below which previews have theirs. */

@@ -69,7 +69,7 @@ describe('the web app', () => {
     const { headers } = await get('/');
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
     const policy = headers.get('content-security-policy') ?? '';
-    assert.match(policy, /script-src 'self';/);
+    assert.match(policy, /script-src 'self' 'nonce-[\w-]{22}';/);
     assert.match(policy, /script-src-attr 'none'/);
     assert.equal(headers.get('x-frame-options'), 'DENY');
     assert.match(headers.get('permissions-policy') ?? '', /camera=\(\)/);

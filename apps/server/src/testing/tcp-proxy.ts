@@ -11,13 +11,16 @@ export async function tcpProxy(target: number) {
       return;
     }
     const upstream = connect(target, '127.0.0.1');
-    for (const socket of [client, upstream]) {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
+        // After what has come from it: an end is no cut.
+        other.destroySoon();
       });
     }
     client.pipe(upstream).pipe(client);
