@@ -1,6 +1,6 @@
 /** BENCH 11: a microVM seat from nothing to its first HTTP answer, beside QEMU alone with the same kernel and disks. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -140,15 +140,12 @@ try {
   await rm(stateDirectory, { recursive: true, force: true });
 }
 
-/** Until as many guests wait as seats will ask; the first seat of all tells what is wanted. */
+/** Until as many guests are ready as seats will ask; the first seat of all tells what is wanted. */
 async function ready(provider: SeatProvider): Promise<void> {
-  const waiting = async () => (await readdir(join(stateDirectory, 'warm')).catch(() => [])).length;
-  if ((await waiting()) === 0) await seats(provider, 1);
-  const deadline = performance.now() + 120_000;
-  while ((await waiting()) < TOGETHER) {
+  if ((provider.ready?.().wanted ?? 0) === 0) await seats(provider, 1);
+  const deadline = performance.now() + 240_000;
+  while ((provider.ready?.().ready ?? 0) < TOGETHER) {
     if (performance.now() > deadline) throw new Error('No guests are kept ready.');
     await pause(50);
   }
-  // The last of them has just been started.
-  await pause(1_000);
 }

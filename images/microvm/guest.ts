@@ -16,7 +16,7 @@ const MODULES = [
 /** What the first init calls of busybox. */
 const APPLETS = [
   ...['sh', 'mount', 'cat', 'insmod', 'mkdir', 'tar', 'cp', 'rm', 'date', 'hostname', 'ip', 'sync'],
-  ...['reboot', 'rmdir', 'switch_root', 'chroot', 'umount', 'tr', 'sleep', 'usleep'],
+  ...['reboot', 'rmdir', 'switch_root', 'chroot', 'umount', 'tr', 'sleep', 'usleep', 'grep'],
 ];
 const BUSYBOX = '/bin/busybox';
 const MANIFEST = 'guest.json';

@@ -10,6 +10,9 @@
 #   identity      SEAT_ADDRESS (with prefix length), SEAT_GATEWAY (the host's address on the bridge),
 #                 SEAT_MAC, SEAT_HOSTNAME, SEAT_TIME (seconds since 1970, now)
 #   environment, resolv.conf, and a seed for random numbers
+# A guest that is kept ready for whoever comes finds SEAT_LATER there instead of a host name. It starts the
+# seat's programs, which wait for /run/seat/settings.json. A second word on the console says that the disk
+# has been written anew, with all of the above and settings.json, the environment as an object.
 export PATH=/bin
 fail() {
   echo "clarateach: $*"
@@ -141,12 +144,17 @@ mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /root/tmp
 mkdir -p -m 700 /root/run/clarateach
 cp /config/* /bin/busybox /root/run/clarateach/
 
-hostname "$SEAT_HOSTNAME"
-echo "$SEAT_HOSTNAME" >/root/etc/hostname
 tr -d - </proc/sys/kernel/random/uuid >/root/etc/machine-id
-printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n' "$SEAT_HOSTNAME" >/root/etc/hosts
 rm -f /root/etc/resolv.conf
 cp /root/run/clarateach/resolv.conf /root/etc/resolv.conf
+# Names the guest: with $b, the busybox to use, and $top, where the root of the seat is.
+cat >/root/run/clarateach/name <<'END'
+$b hostname "$SEAT_HOSTNAME"
+echo "$SEAT_HOSTNAME" >"$top/etc/hostname"
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n' "$SEAT_HOSTNAME" >"$top/etc/hosts"
+END
+b=busybox top=/root
+[ -n "$SEAT_LATER" ] || . /root/run/clarateach/name
 ip link set lo up
 ip link set eth0 address "$SEAT_MAC"
 ip address add "$SEAT_ADDRESS" dev eth0
@@ -161,13 +169,43 @@ cat >/root/etc/inittab <<END
 END
 cat >/root/run/clarateach/seat <<END
 [ -e /run/clarateach/leaving ] && exec $busybox sleep 60
+if [ -e /run/clarateach/held ]; then
+  echo 'clarateach: waits for its seat'
+  while [ -e /run/clarateach/held ]; do $busybox usleep 50000; done
+fi
 exec /sbin/clarateach-init
 END
-# Whoever may write to the console from outside is the VMM, and its one word is to leave.
+# Whoever may write to the console from outside is the VMM: its words are to take a seat, and to leave.
 cat >/root/run/clarateach/console <<END
 read -r word </dev/console
-[ "\$word" = leave ] && exec $busybox sh /run/clarateach/leave
+case \$word in
+  go) [ ! -e /run/clarateach/take ] || exec $busybox sh /run/clarateach/take ;;
+  leave) exec $busybox sh /run/clarateach/leave ;;
+esac
 END
+if [ -n "$SEAT_LATER" ]; then
+  mkdir /root/run/seat
+  # Programs of an older image, or an init of somebody else's, are started when all is known.
+  grep -qs SEAT_SETTINGS /root/sbin/clarateach-init && grep -qs SEAT_SETTINGS /root/opt/clarateach/workspace/server.cjs ||
+    : >/root/run/clarateach/held
+  cat >/root/run/clarateach/take <<END
+b=$busybox top=
+exec </dev/null >/dev/console 2>&1
+cd /run/clarateach
+# What was read from the disk before was nobody's.
+\$b blockdev --flushbufs $config
+\$b mkdir -m 700 taken && \$b tar -x -f $config -C taken || exit
+\$b cat taken/seed >/dev/urandom
+. taken/identity
+. ./name
+\$b chown 1000:1000 taken/settings.json
+\$b mv taken/environment environment
+# Last: the seat's programs go on as soon as they see it.
+\$b mv taken/settings.json /run/seat/settings.json
+\$b rm -rf held taken take
+echo 'clarateach: has its seat'
+END
+fi
 # Programs get a second and a half to end; then the files are brought to rest, and the guest ends.
 cat >/root/run/clarateach/leave <<END
 b=$busybox

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Runs the seat's program in a guest, as the learner; busybox starts it again when it ends. On the
 # root disk of every seat as /sbin/clarateach-init; `rootfs build --init-script` puts another here.
-# /run/clarateach/environment holds the seat's settings, as lines that a shell reads.
+# /run/clarateach/environment holds the seat's settings, as lines that a shell reads. In a guest that is kept
+# ready it names a file, SEAT_SETTINGS, that the workspace server waits for. An init that does not hold this
+# word is started when the guest has its seat.
 set -a
 . /run/clarateach/environment
 set +a

@@ -5,7 +5,7 @@
 # The same file runs in a container and in a local sandbox. Settings, by environment:
 #   WORKSPACE_DIR     the learner's files (/workspace)
 #   WORKSPACE_SERVER  the workspace server (workspace/server.cjs beside this file)
-# and what the workspace server itself reads: SEAT, SOCKET_DIR.
+# and what the workspace server itself reads: SEAT, SOCKET_DIR, SEAT_SETTINGS, CLAUDE_API_KEY.
 set -u
 here=${0%/*}
 
@@ -23,23 +23,6 @@ umask 022
 # Only what is missing: a learner's own settings are left alone.
 if ! { mkdir -p "$HOME" && cp -Rn "$here/skel/." "$HOME/"; }; then
   echo "The workspace cannot be written: $WORKSPACE_DIR" >&2
-fi
-
-# A workshop's own API key; claude knows it by another name, and would ask about it at its first start.
-if [ -n "${CLAUDE_API_KEY:-}" ]; then
-  export ANTHROPIC_API_KEY="${ANTHROPIC_API_KEY:-$CLAUDE_API_KEY}"
-  case $CLAUDE_API_KEY in
-    *[!A-Za-z0-9_-]*) ;;
-    *)
-      if [ ! -e "$HOME/.claude.json" ]; then
-        (
-          umask 077
-          printf '{"hasCompletedOnboarding":true,"customApiKeyResponses":{"approved":["%s"],"rejected":[]}}\n' \
-            "${CLAUDE_API_KEY#"${CLAUDE_API_KEY%????????????????????}"}" >"$HOME/.claude.json"
-        )
-      fi
-      ;;
-  esac
 fi
 
 cd "$WORKSPACE_DIR" || exit 1

@@ -19,7 +19,8 @@ export interface WorkspaceConfig {
 }
 
 /** Variables of the workspace server itself, and those of an enclosing tmux or npm, which a learner's shell does not get. */
-const INTERNAL = /^(SOCKET_DIR|NODE_OPTIONS|NODE_COMPILE_CACHE|TMUX|TMUX_PANE|npm_.*|INIT_CWD|OLDPWD|_)$/;
+const INTERNAL =
+  /^(SEAT_SETTINGS|SOCKET_DIR|NODE_OPTIONS|NODE_COMPILE_CACHE|TMUX|TMUX_PANE|npm_.*|INIT_CWD|OLDPWD|_)$/;
 
 /** The only reader of the environment. Throws with a line that names the variable. */
 export function readConfig(env: NodeJS.ProcessEnv): WorkspaceConfig {

@@ -1,7 +1,9 @@
 import { chmodSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { prepareClaude } from './claude.ts';
 import { type Listen, readConfig } from './config.ts';
 import { createFilesServer } from './files/server.ts';
+import { seatEnvironment } from './seat-environment.ts';
 import { createTerminalServer } from './terminal/server.ts';
 import { tmux } from './terminal/tmux.ts';
 
@@ -26,7 +28,8 @@ function listen(server: Server, where: Listen): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
+  const env = await seatEnvironment(process.env, () => console.log('clarateach: waits for its seat'));
+  const config = readConfig({ ...env, ...prepareClaude(env) });
   let ready = false;
   const terminal = createTerminalServer({
     multiplexer: tmux({ env: config.shellEnv, directory: config.directory, shellFiles: config.shellFiles }),

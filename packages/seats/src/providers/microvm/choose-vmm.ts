@@ -124,7 +124,7 @@ async function tryGuest(
       },
       AbortSignal.timeout(TRIAL_MS),
     );
-    return await until(() => vmm.hasBegun(directory), { withinMs: TRIAL_MS });
+    return await until(() => vmm.hasSaid(directory, 'begins'), { withinMs: TRIAL_MS });
   } catch {
     return false;
   } finally {

@@ -95,7 +95,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
     const vmm = await firecracker(program, jail);
     await vmm.start(config, signal);
     assert.deepEqual(await vmm.state(config.directory), { state: 'running' });
-    assert.ok(await until(() => vmm.hasBegun(config.directory), { withinMs: 5_000 }));
+    assert.ok(await until(() => vmm.hasSaid(config.directory, 'begins'), { withinMs: 5_000 }));
 
     const pid = await pidOf(config.directory);
     const root = join(config.directory, 'jail', 'firecracker', config.name, 'root');

@@ -52,7 +52,7 @@ test('Firecracker’s own program takes the requests and brings a guest up, jail
       },
       new AbortController().signal,
     );
-    assert.ok(await until(() => vmm.hasBegun(vm), { withinMs: 10_000 }));
+    assert.ok(await until(() => vmm.hasSaid(vm, 'begins'), { withinMs: 10_000 }));
   } finally {
     await vmm.kill(vm);
     await rm(directory, { recursive: true, force: true });
@@ -104,9 +104,9 @@ test('Firecracker’s own program saves a guest, and its copies go on when they 
     for (const file of [of.memory, of.state]) await chmod(file, 0o444);
     const copies = [await start({ kind: 'copy', of }), await start({ kind: 'copy', of })];
     for (const copy of copies) {
-      assert.equal(await vmm.hasBegun(copy.directory), false);
+      assert.equal(await vmm.hasSaid(copy.directory, 'begins'), false);
       await snapshots.wake(copy.directory);
-      assert.ok(await until(() => vmm.hasBegun(copy.directory), { withinMs: 10_000 }));
+      assert.ok(await until(() => vmm.hasSaid(copy.directory, 'begins'), { withinMs: 10_000 }));
     }
   } finally {
     for (const vm of vms) await vmm.kill(vm);

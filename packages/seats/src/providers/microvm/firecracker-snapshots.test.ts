@@ -191,13 +191,17 @@ for (const jailed of [false, true]) {
             );
           }
         }
-        assert.equal(await vmm.hasBegun(copy.directory), false, 'it waits');
+        assert.equal(await vmm.hasSaid(copy.directory, 'begins'), false, 'it waits');
       }
       const [first, second] = copies as [VmConfig, VmConfig];
       // Found again by its directory, by another process as well.
       await (await firecracker(program, jailed ? jail : undefined)).snapshots?.wake(first.directory);
-      assert.ok(await until(() => vmm.hasBegun(first.directory), { withinMs: 5_000 }));
-      assert.equal(await vmm.hasBegun(second.directory), false, 'only the one that was woken goes on');
+      assert.ok(await until(() => vmm.hasSaid(first.directory, 'begins'), { withinMs: 5_000 }));
+      assert.equal(
+        await vmm.hasSaid(second.directory, 'begins'),
+        false,
+        'only the one that was woken goes on',
+      );
       assert.ok(await vmm.leave(first.directory, 10_000));
       for (const copy of copies) {
         await vmm.kill(copy.directory);
@@ -344,7 +348,7 @@ describe('what is held of saved guests of Firecracker', { skip: !canJail, concur
           const copy = await configured({ kind: 'copy', of }, { tap: 'ct-copy', uid: UID });
           await vmm.start(copy, signal);
           await vmm.snapshots?.wake(copy.directory);
-          assert.ok(await until(() => vmm.hasBegun(copy.directory), { withinMs: 5_000 }));
+          assert.ok(await until(() => vmm.hasSaid(copy.directory, 'begins'), { withinMs: 5_000 }));
           await vmm.kill(copy.directory);
         },
         signal,

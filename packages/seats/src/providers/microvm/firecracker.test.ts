@@ -173,7 +173,7 @@ describe('a VM of Firecracker', () => {
     await (await firecracker(program)).start(configIn(vm), signal);
     const again = await firecracker(program);
     assert.deepEqual(await again.state(vm), { state: 'running' });
-    assert.ok(await until(() => again.hasBegun(vm), { withinMs: 5_000 }));
+    assert.ok(await until(() => again.hasSaid(vm, 'begins'), { withinMs: 5_000 }));
     assert.ok(await again.leave(vm, 10_000));
     assert.deepEqual(await again.state(vm), { state: 'ended', reason: 'left' });
     await again.kill(vm);

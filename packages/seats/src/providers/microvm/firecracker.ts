@@ -25,8 +25,8 @@ import {
 import { type Rate, SEAT_RATES } from './rates.ts';
 import {
   CONSOLE_LOG,
-  hasBegun,
   hasPrinted,
+  hasSaid,
   killVm,
   launch,
   notStarted,
@@ -123,7 +123,7 @@ export async function firecracker(program: string = FIRECRACKER, jail?: Jail): P
       wake: (directory) => sayOnConsole(directory, 'go\n'),
     },
     state: vmState,
-    hasBegun,
+    hasSaid,
     processorSeconds,
     leave: async (directory, graceMs) => {
       const action = { method: 'PUT', path: '/actions', body: { action_type: 'SendCtrlAltDel' } } as const;

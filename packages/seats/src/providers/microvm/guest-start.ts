@@ -5,7 +5,7 @@ import type { VmNetwork } from './network.ts';
 import { type GuestShape, guestDisks } from './saved-guests.ts';
 import { ensureWorkspaceDisk, makeChangesDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
-import type { SavedGuest, Vmm } from './vmm.ts';
+import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
 
 /** The learner's disk, in the directory of a seat. */
 export const WORKSPACE = 'workspace.ext4';
@@ -25,8 +25,11 @@ export interface Patience {
 }
 /** One that has had less processor time is held up by others, and does not hang. */
 export const BOOT_PATIENCE: Patience = { watchMs: 20_000, watchCpuS: 10 };
-/** A copied guest goes on at once, and hangs if it does not. */
+/** A copied guest goes on at once, and one that is ready takes its seat; it hangs if it does not. */
 export const COPY_PATIENCE: Patience = { watchMs: 8_000, watchCpuS: 4 };
+
+/** In software Node.js alone takes seconds to come up. */
+export const READY_PATIENCE: Patience = { watchMs: 30_000, watchCpuS: 25 };
 
 export interface GuestStart {
   readonly vmm: Vmm;
@@ -39,7 +42,7 @@ export interface GuestStart {
   readonly shape: GuestShape;
   /** What it is a copy of; undefined to boot. */
   readonly saved: SavedGuest | undefined;
-  /** Writes the disk that says whose guest it is; it may be written later for a copy, which waits. */
+  /** Writes the disk that says whose guest it is. */
   readonly writeConfig: (path: string) => Promise<void>;
 }
 
@@ -77,20 +80,22 @@ export async function startGuest(guest: GuestStart, signal: AbortSignal): Promis
   );
 }
 
-/** Waits for the guest's init; false when the guest has ended or hangs, as some do in software. */
-export async function begins(
+/** Waits until the guest says so; false when it has ended or hangs, as some do in software. */
+export async function says(
   vmm: Vmm,
   run: string,
-  { watchMs, watchCpuS }: Patience,
-  signal: AbortSignal,
+  { what, patience, signal }: { what: GuestLine; patience: Patience; signal: AbortSignal },
 ): Promise<boolean> {
+  const { watchMs, watchCpuS } = patience;
   const began = performance.now();
-  while (!(await vmm.hasBegun(run))) {
+  // Its first line is counted from its start, which may have been before this process.
+  const usedS = what === 'begins' ? 0 : await vmm.processorSeconds(run);
+  while (!(await vmm.hasSaid(run, what))) {
     signal.throwIfAborted();
-    if ((await vmm.state(run)).state !== 'running') return vmm.hasBegun(run);
+    if ((await vmm.state(run)).state !== 'running') return vmm.hasSaid(run, what);
     const waited = performance.now() - began;
     if (waited > BOOT_LIMIT_MS) return false;
-    if (waited > watchMs && (await vmm.processorSeconds(run)) > watchCpuS) return false;
+    if (waited > watchMs && (await vmm.processorSeconds(run)) - usedS > watchCpuS) return false;
     await pause(20);
   }
   return true;

@@ -10,10 +10,11 @@ import { Addresses } from './addresses.ts';
 import type { Bridge } from './bridge-choice.ts';
 import {
   BOOT_PATIENCE,
-  begins,
   CONFIG,
   COPY_PATIENCE,
+  READY_PATIENCE,
   RUN,
+  says,
   startGuest,
   uidOf,
   WORKSPACE,
@@ -21,10 +22,10 @@ import {
 import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
-import { guestImages, writeConfigDisk } from './seat-disks.ts';
+import { guestImages, writeConfigDisk, writeNobodysDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
-import type { SavedGuest, Vmm } from './vmm.ts';
-import { type PoolCounts, WarmPool } from './warm-pool.ts';
+import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
+import { type PoolCounts, type PoolGuest, WarmPool } from './warm-pool.ts';
 
 export interface MicrovmProviderOptions {
   readonly vmm: Vmm;
@@ -114,7 +115,7 @@ class MicrovmSeats implements SeatProvider {
       });
       this.#warm = new WarmPool({
         ...{ vmm, saved: this.#saved, network: this.#network, addresses: this.#addresses, stateDirectory },
-        start: (guest, signal) => startGuest({ ...guest, vmm, network: this.#network }, signal),
+        start: (guest, signal) => this.#startWarm(guest, signal),
         size: options.warmSeats ?? 0,
         isBusy: () => this.#starting.size > 0,
         report: this.#report,
@@ -141,7 +142,7 @@ class MicrovmSeats implements SeatProvider {
     this.#network.adopt(running);
     await this.#saved?.adopt();
     await this.#warm?.adopt();
-    await this.#warm?.open((last) => this.#blankShape(last));
+    await this.#warm?.open((limits) => this.#blankShape(limits));
   }
 
   ensure(spec: SeatSpec, signal: AbortSignal): Promise<void> {
@@ -152,7 +153,7 @@ class MicrovmSeats implements SeatProvider {
       try {
         if ((await this.#vmm.state(run)).state === 'running' && (await wasStarted(run))) {
           // Booted before this process, or by an ensure that was given up: it may hang.
-          if (await begins(this.#vmm, run, BOOT_PATIENCE, signal)) return;
+          if (await this.#begins(run, signal)) return;
         }
         await this.#boots.run(() => this.#start(spec, signal));
       } finally {
@@ -169,7 +170,9 @@ class MicrovmSeats implements SeatProvider {
         shape,
         async (saved) =>
           saved !== undefined &&
-          (await this.#isCopy(spec, signal, () => this.#startVm(spec, { shape, saved }, signal))),
+          (await this.#isCopy(spec, { what: 'begins', signal }, () =>
+            this.#startVm(spec, { shape, saved }, signal),
+          )),
         signal,
       );
       if (copied) return;
@@ -178,7 +181,7 @@ class MicrovmSeats implements SeatProvider {
       signal.throwIfAborted();
       await this.#startVm(spec, { shape, saved: undefined }, signal);
       const run = this.#runDirectory(spec.id);
-      if (await begins(this.#vmm, run, BOOT_PATIENCE, signal)) return;
+      if (await this.#begins(run, signal)) return;
       const state = await this.#vmm.state(run);
       // What ended by itself is the observer's to report.
       if (state.state === 'ended') return;
@@ -198,9 +201,10 @@ class MicrovmSeats implements SeatProvider {
     // A seat that has been there has a disk and an address of its own.
     if (this.#warm === undefined || (await exists(directory))) return false;
     const warm = this.#warm;
-    const address = await warm.take(shape);
+    const address = await warm.take({ shape, limits: spec.limits });
     if (address === undefined) return false;
-    return this.#isCopy(spec, signal, async () => {
+    const what = 'isTaken';
+    return this.#isCopy(spec, { what, signal }, async () => {
       await this.#addresses.release(spec.id);
       await mkdir(this.#seats, { recursive: true, mode: 0o700 });
       await warm.give(address, spec.id, directory);
@@ -209,12 +213,20 @@ class MicrovmSeats implements SeatProvider {
     });
   }
 
-  /** Whether the work leads to a copy that goes on; the seat is to be booted if not. */
-  async #isCopy(spec: SeatSpec, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+  #begins(run: string, signal: AbortSignal): Promise<boolean> {
+    return says(this.#vmm, run, { what: 'begins', patience: BOOT_PATIENCE, signal });
+  }
+
+  /** Whether the work leads to a copy that goes on, as its console says; the seat is to be booted if not. */
+  async #isCopy(
+    spec: SeatSpec,
+    { what, signal }: { what: GuestLine; signal: AbortSignal },
+    work: () => Promise<void>,
+  ): Promise<boolean> {
     const run = this.#runDirectory(spec.id);
     try {
       await work();
-      if (await begins(this.#vmm, run, COPY_PATIENCE, signal)) return true;
+      if (await says(this.#vmm, run, { what, patience: COPY_PATIENCE, signal })) return true;
       const state = await this.#vmm.state(run);
       this.#report(
         `${seatName(spec.id)} is booted: its copy of the saved guest ${state.state === 'ended' ? `ended (${state.reason})` : 'did not go on'}`,
@@ -273,17 +285,36 @@ class MicrovmSeats implements SeatProvider {
     else await this.#wake(id);
   }
 
+  /** After: nobody's guest waits with all of a seat's programs started. */
+  async #startWarm({ kind, ...guest }: PoolGuest, signal: AbortSignal): Promise<void> {
+    const { address, directory } = guest;
+    const run = join(directory, RUN);
+    const writeConfig = async (path: string) =>
+      writeNobodysDisk(path, { limits: kind.limits, ...(await this.#settingsAt(address)) });
+    await startGuest(
+      { ...guest, shape: kind.shape, vmm: this.#vmm, network: this.#network, writeConfig },
+      signal,
+    );
+    await this.#vmm.snapshots?.wake(run);
+    if (await says(this.#vmm, run, { what: 'isReady', patience: READY_PATIENCE, signal })) return;
+    const state = await this.#vmm.state(run);
+    throw new Error(state.state === 'ended' ? state.reason : 'its programs did not come up in time');
+  }
+
   async #writeConfig(spec: SeatSpec, address: string, path: string): Promise<void> {
+    await writeConfigDisk(path, { spec, ...(await this.#settingsAt(address)) });
+  }
+
+  async #settingsAt(address: string) {
     const { network } = await this.#network.bridge();
-    await writeConfigDisk(path, {
-      spec,
+    return {
       resolvers: await this.#network.resolvers(),
       identity: {
         address: `${address}/${network.prefix}`,
         gateway: network.address,
         mac: this.#network.seat(address).mac,
       },
-    });
+    };
   }
 
   async #wake(seat: SeatId): Promise<void> {

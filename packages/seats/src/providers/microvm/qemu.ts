@@ -12,8 +12,8 @@ import { connectQmp } from './qmp.ts';
 import { type Rate, SEAT_RATES, type SeatRates } from './rates.ts';
 import {
   CONSOLE_LOG,
-  hasBegun,
   hasPrinted,
+  hasSaid,
   killVm,
   launch,
   processorSeconds,
@@ -98,7 +98,7 @@ export async function qemu(acceleration: Vmm['acceleration'], rates: SeatRates =
       wake: (directory) => say(directory, 'go\n'),
     },
     state: vmState,
-    hasBegun,
+    hasSaid,
     processorSeconds,
     leave: async (directory, graceMs) => {
       await say(directory, 'leave\n');

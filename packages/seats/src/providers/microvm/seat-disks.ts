@@ -68,35 +68,71 @@ export interface GuestIdentity {
   readonly mac: string;
 }
 
+/** Bounds on what a seat's programs use, which they have from their start. */
+export type ProgramLimits = Pick<SeatSpec['limits'], 'processes' | 'openFiles'>;
+
+interface GuestSettings {
+  readonly resolvers: readonly string[];
+  readonly identity: GuestIdentity;
+}
+
+/** Where the programs of a guest that is kept ready find whose it is. */
+const LATER_SETTINGS = '/run/seat/settings.json';
+
 /**
  * The small read-only disk with what only this seat's guest may know: an archive with its identity,
  * the environment, the name servers and a seed for its random numbers.
  */
 export async function writeConfigDisk(
   path: string,
-  { spec, resolvers, identity }: { spec: SeatSpec; resolvers: readonly string[]; identity: GuestIdentity },
+  { spec, ...settings }: GuestSettings & { readonly spec: SeatSpec },
 ): Promise<void> {
-  const environment = {
-    ...spec.env,
-    SEAT: `${spec.id.seat}`,
-    SEAT_PROCESSES: `${spec.limits.processes}`,
-    SEAT_OPEN_FILES: `${spec.limits.openFiles}`,
-  };
+  const own = { ...spec.env, SEAT: `${spec.id.seat}` };
+  await writeArchive(path, settings, {
+    environment: { ...own, ...limitsOf(spec.limits) },
+    identity: { SEAT_HOSTNAME: `seat-${String(spec.id.seat).padStart(2, '0')}` },
+    files: { 'settings.json': JSON.stringify(own) },
+  });
+}
+
+/** The same for a guest that is kept ready: whose it is, is written when somebody takes it. */
+export async function writeNobodysDisk(
+  path: string,
+  { limits, ...settings }: GuestSettings & { readonly limits: ProgramLimits },
+): Promise<void> {
+  await writeArchive(path, settings, {
+    environment: { ...limitsOf(limits), SEAT_SETTINGS: LATER_SETTINGS },
+    identity: { SEAT_LATER: '1' },
+    files: {},
+  });
+}
+
+const limitsOf = ({ processes, openFiles }: ProgramLimits) => ({
+  SEAT_PROCESSES: `${processes}`,
+  SEAT_OPEN_FILES: `${openFiles}`,
+});
+
+async function writeArchive(
+  path: string,
+  { resolvers, identity }: GuestSettings,
+  own: Readonly<Record<'environment' | 'identity' | 'files', Readonly<Record<string, string>>>>,
+): Promise<void> {
   const archive = pack();
   const file = (name: string, content: string | Buffer) => archive.entry({ name, mode: 0o600 }, content);
-  file('environment', shellEnvironment(environment));
+  file('environment', shellEnvironment(own.environment));
   file(
     'identity',
     shellEnvironment({
       SEAT_ADDRESS: identity.address,
       SEAT_GATEWAY: identity.gateway,
       SEAT_MAC: identity.mac,
-      SEAT_HOSTNAME: `seat-${String(spec.id.seat).padStart(2, '0')}`,
       SEAT_TIME: `${Math.floor(Date.now() / 1000)}`,
+      ...own.identity,
     }),
   );
   file('resolv.conf', resolvers.map((address) => `nameserver ${address}\n`).join(''));
   file('seed', randomBytes(64));
+  for (const [name, content] of Object.entries(own.files)) file(name, content);
   archive.finalize();
   const content = await buffer(archive);
   if (content.length > CONFIG_BYTES) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { isAlive, type ProcessIdentity, parseStat, send, until } from '../local/processes.ts';
 import { cgroupsHere, makeGroups, removeGroups, type VmLimits, vmGroups } from './cgroup.ts';
-import type { VmState } from './vmm.ts';
+import { GUEST_LINES, type GuestLine, type VmState } from './vmm.ts';
 
 /** The line of `/proc/<pid>/stat` of the VM's process, with the boot it belongs to. */
 const RECORD = 'process';
@@ -188,9 +188,8 @@ export async function processorSeconds(directory: string): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
 }
 
-/** Whether the guest's init has printed its first line. */
-export async function hasBegun(directory: string): Promise<boolean> {
-  return hasPrinted(directory, 'clarateach: init');
+export async function hasSaid(directory: string, what: GuestLine): Promise<boolean> {
+  return hasPrinted(directory, GUEST_LINES[what]);
 }
 
 export async function hasPrinted(directory: string, words: string): Promise<boolean> {
@@ -200,7 +199,7 @@ export async function hasPrinted(directory: string, words: string): Promise<bool
 async function lastWords(directory: string): Promise<string> {
   const said = (await tailOf(join(directory, WORK, CONSOLE_LOG)))
     .split(/\r?\n/)
-    .filter((line) => /clarateach: (?!init|waits)|Kernel panic|Out of memory/.test(line))
+    .filter((line) => /clarateach: (?!init|waits|has)|Kernel panic|Out of memory/.test(line))
     .at(-1);
   if (said !== undefined) return said.replace(/^.*clarateach: /, '').slice(0, 300);
   const vmm = (await tailOf(join(directory, VMM_LOG))).trim().split('\n').at(-1) ?? '';

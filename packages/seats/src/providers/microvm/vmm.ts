@@ -46,6 +46,17 @@ export interface SavedGuest {
   readonly state: string;
 }
 
+/** What the guest's console says on its way: how the line begins. */
+export const GUEST_LINES = {
+  /** Its own init has begun, or goes on in a copy. A guest that hangs before that never comes up. */
+  begins: 'clarateach: init',
+  /** Programs of a guest that is kept ready wait for whoever takes it. */
+  isReady: 'clarateach: waits for its seat',
+  /** It knows whose it is, and its programs go on. */
+  isTaken: 'clarateach: has its seat',
+} as const;
+export type GuestLine = keyof typeof GUEST_LINES;
+
 /** `absent`: never started in this directory. `ended`: with what its console said last. */
 export type VmState =
   | { readonly state: 'absent' }
@@ -69,8 +80,8 @@ export interface Vmm {
 
   state(directory: string): Promise<VmState>;
 
-  /** Whether the guest's own init has begun. A guest that hangs before that never comes up. */
-  hasBegun(directory: string): Promise<boolean>;
+  /** Whether the guest's console has said so. */
+  hasSaid(directory: string, what: GuestLine): Promise<boolean>;
 
   /** Undefined where guests cannot be saved. */
   readonly snapshots?: VmSnapshots | undefined;

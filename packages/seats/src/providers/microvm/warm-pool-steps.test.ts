@@ -5,20 +5,24 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkshopId } from '@clarateach/contract/ids';
+import type { SeatLimits } from '../../provider.ts';
 import { Addresses, parseBridgeAddress } from './addresses.ts';
 import { VmNetwork } from './network.ts';
-import type { GuestShape } from './saved-guests.ts';
 import { type PoolGuest, WarmPool } from './warm-pool.ts';
 
 const SIZE = 3;
 const REFILL_MS = 1_000;
 const IDLE_MS = 600_000;
-const shape = (memoryMiB: number): GuestShape => ({
-  images: { kernel: '/kernel', initrd: '/initrd', rootfs: '/rootfs' },
-  memoryMiB,
-  cpus: 1,
-  changesBytes: 0,
-  workspaceBytes: 0,
+const limits = (memoryMiB: number) => ({ memoryMiB, cpus: 1, processes: 256, openFiles: 2048 });
+const wanted = (memoryMiB: number, more: Partial<SeatLimits> = {}) => ({
+  shape: {
+    images: { kernel: '/kernel', initrd: '/initrd', rootfs: '/rootfs' },
+    memoryMiB,
+    cpus: 1,
+    changesBytes: 0,
+    workspaceBytes: 0,
+  },
+  limits: { ...limits(memoryMiB), ...more },
 });
 
 /** Time that passes only when it is told to. */
@@ -106,7 +110,7 @@ test('a pool is refilled one guest at a time, at its rate, and not while seats a
   await clock.pass(60_000);
   assert.deepEqual([starts.length, pool.counts], [0, { ready: 0, wanted: 0 }], 'nobody has asked yet');
 
-  assert.equal(await pool.take(shape(512)), undefined);
+  assert.equal(await pool.take(wanted(512)), undefined);
   assert.deepEqual(pool.counts, { ready: 0, wanted: SIZE });
   await clock.pass(REFILL_MS * 10);
   assert.equal(starts.length, SIZE);
@@ -119,9 +123,9 @@ test('a pool is refilled one guest at a time, at its rate, and not while seats a
 
   // A class comes: what was ready goes at once, and comes back at the same rate.
   stage.busy = true;
-  const taken = [await pool.take(shape(512)), await pool.take(shape(512)), await pool.take(shape(512))];
+  const taken = [await pool.take(wanted(512)), await pool.take(wanted(512)), await pool.take(wanted(512))];
   assert.equal(new Set(taken).size, SIZE);
-  assert.equal(await pool.take(shape(512)), undefined, 'no guest is given twice');
+  assert.equal(await pool.take(wanted(512)), undefined, 'no guest is given twice');
   await clock.pass(REFILL_MS * 10);
   assert.equal(starts.length, SIZE, 'seats that somebody waits for come first');
   stage.busy = false;
@@ -141,27 +145,29 @@ test('a pool is refilled one guest at a time, at its rate, and not while seats a
 test('a pool shrinks when no seat is asked for, one guest at a time, and comes back with the next', async () => {
   await using scene = await openPool();
   const { pool, clock, starts, ended } = scene;
-  await pool.take(shape(512));
+  await pool.take(wanted(512));
   await clock.pass(REFILL_MS * 10);
   assert.deepEqual(pool.counts, { ready: SIZE, wanted: SIZE });
   await clock.pass(IDLE_MS + 70_000);
   assert.deepEqual(pool.counts, { ready: 0, wanted: 0 });
   assert.deepEqual(new Set(ended), new Set(starts.map(({ address }) => address)));
 
-  assert.equal(await pool.take(shape(512)), undefined);
+  assert.equal(await pool.take(wanted(512)), undefined);
   await clock.pass(IDLE_MS);
   assert.equal(starts.length, SIZE * 2);
 });
 
-test('guests of a shape that nobody wants any more make room for those that are wanted', async () => {
+test('guests of a kind that nobody wants any more make room for those that are wanted', async () => {
   await using scene = await openPool();
   const { pool, clock, starts, ended } = scene;
-  await pool.take(shape(512));
+  await pool.take(wanted(512));
   await clock.pass(REFILL_MS * 10);
-  assert.equal(await pool.take(shape(1_024)), undefined, 'a guest of another shape is not the seat’s');
+  const fewer = wanted(512, { processes: 64 });
+  assert.equal(await pool.take(fewer), undefined, 'programs that run keep the limits of their start');
+  assert.equal(await pool.take(wanted(1_024)), undefined, 'a guest of another shape is not the seat’s');
   await clock.pass(60_000 + REFILL_MS * 20);
   assert.deepEqual([ended.length, starts.length], [SIZE, SIZE * 2]);
-  assert.ok((await pool.take(shape(1_024))) !== undefined);
+  assert.ok((await pool.take(wanted(1_024))) !== undefined);
   await pool.close();
   // The one that was taken is its seat's.
   const [left] = await scene.addresses.all();
@@ -171,9 +177,9 @@ test('guests of a shape that nobody wants any more make room for those that are 
 test('no two guests bear one name, of one installation or of two, nor the name of one that a seat took', async () => {
   await using one = await openPool('one');
   await using two = await openPool('two');
-  for (const { pool } of [one, two]) await pool.take(shape(512));
+  for (const { pool } of [one, two]) await pool.take(wanted(512));
   for (const { clock } of [one, two]) await clock.pass(REFILL_MS * 10);
-  const taken = await one.pool.take(shape(512));
+  const taken = await one.pool.take(wanted(512));
   await one.clock.pass(70_000);
   const names = [...one.starts, ...two.starts].map(({ name }) => name);
   assert.equal(names.length, SIZE * 2 + 1);
@@ -187,7 +193,7 @@ test('a failure is reported, holds nothing, and is tried again', async () => {
   await using scene = await openPool();
   const { pool, clock, starts, stage, reports, addresses } = scene;
   stage.failure = new Error('the machine is full');
-  await pool.take(shape(512));
+  await pool.take(wanted(512));
   await clock.pass(REFILL_MS * 5);
   assert.equal(reports.length, 1);
   assert.match(reports[0] ?? '', /the machine is full/);

@@ -39,12 +39,13 @@ describe('guests that are kept ready', {
   const warmOnes = async () =>
     (await installation.leftovers()).filter((left) => left.startsWith('warm ')).length;
 
-  async function full(): Promise<void> {
-    assert.ok(await until(async () => (await warmOnes()) === WARM, { withinMs: START_MS }), reports.join());
+  async function full(provider: SeatProvider): Promise<void> {
+    const isFull = async () => provider.ready?.().ready === WARM;
+    assert.ok(await until(isFull, { withinMs: START_MS }), reports.join());
   }
 
   async function started(provider: SeatProvider, n: number) {
-    await provider.ensure(specOf(seat(n)), signal);
+    await provider.ensure(specOf(seat(n), { env: { MARK: `it's ${n}` } }), signal);
     const deadline = performance.now() + START_MS;
     for (;;) {
       const seen = await provider.observe(seat(n), signal);
@@ -59,7 +60,7 @@ describe('guests that are kept ready', {
     try {
       // The first seat says what is wanted; there is none ready for it.
       await started(provider, 1);
-      await full();
+      await full(provider);
       const [two, three] = await Promise.all([started(provider, 2), started(provider, 3)]);
       // Guests that were ready have addresses from the end of the network.
       assert.deepEqual(
@@ -67,12 +68,22 @@ describe('guests that are kept ready', {
         [true, true],
       );
       const draw =
-        'echo $(hostname) $(cat /proc/sys/kernel/random/boot_id /etc/machine-id; echo kept >kept.txt)';
+        'echo $(hostname) $SEAT $(cat /proc/sys/kernel/random/boot_id /etc/machine-id; echo kept >kept.txt)';
       const said = await Promise.all([two, three].map((each) => inTerminal(each, draw, START_MS)));
-      const words = said.flatMap((each) => each.split(' '));
-      assert.deepEqual([words[0], words[3]], ['seat-02', 'seat-03']);
-      assert.equal(new Set(words).size, 6, words.join(' '));
-      await full();
+      const words = said.map((each) => each.split(' '));
+      assert.deepEqual(
+        [words[0]?.slice(0, 2), words[1]?.slice(0, 2)],
+        [
+          ['seat-02', '2'],
+          ['seat-03', '3'],
+        ],
+      );
+      assert.equal(new Set(words.flatMap((each) => each.slice(2))).size, 4, said.join());
+      // The workspace server was there before the seat; its shell knows nothing of that.
+      const server = 'tr "\\0" "\\n" </proc/$(pgrep -f server.cjs | head -1)/environ';
+      const asked = `echo "$MARK, $(${server} | grep -c ^SEAT_SETTINGS=), $(env | grep -c ^SEAT_SETTINGS=)"`;
+      assert.equal(await inTerminal(two, asked, START_MS), "it's 2, 1, 0");
+      await full(provider);
       // What a seat took stays its own, over a restart too.
       await provider.stop(seat(2), signal);
       assert.equal((await started(provider, 2)).host, two.host);

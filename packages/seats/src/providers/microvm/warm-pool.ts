@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SeatId } from '@clarateach/contract/ids';
+import type { SeatLimits } from '../../provider.ts';
 import type { Addresses } from './addresses.ts';
 import { type GuestStart, RUN, WORKSPACE } from './guest-start.ts';
 import type { VmNetwork } from './network.ts';
 import type { GuestShape, SavedGuests } from './saved-guests.ts';
-import { CONFIG_BYTES, writeBlank } from './seat-disks.ts';
+import type { ProgramLimits } from './seat-disks.ts';
 import type { Vmm } from './vmm.ts';
 
 /** Time, and what is to be done after some of it. */
@@ -20,7 +21,7 @@ export interface WarmPoolOptions {
   readonly vmm: Pick<Vmm, 'state' | 'kill'>;
   readonly saved: Pick<SavedGuests, 'use'>;
   readonly network: Pick<VmNetwork, 'bridge' | 'seat' | 'detach'>;
-  /** Starts a guest with the pool's VMM and network. */
+  /** After: the guest waits for its seat, with the seat's programs started. */
   readonly start: (guest: PoolGuest, signal: AbortSignal) => Promise<void>;
   readonly addresses: Addresses;
   readonly stateDirectory: string;
@@ -36,8 +37,16 @@ export interface WarmPoolOptions {
   readonly clock?: PoolClock;
 }
 
+/** All that makes one guest that is ready differ from another. */
+export interface GuestKind {
+  readonly shape: GuestShape;
+  readonly limits: ProgramLimits;
+}
+
 /** A copy that is to wait. */
-export type PoolGuest = Omit<GuestStart, 'vmm' | 'network'>;
+export type PoolGuest = Omit<GuestStart, 'vmm' | 'network' | 'shape' | 'writeConfig'> & {
+  readonly kind: GuestKind;
+};
 
 /** What a pool holds, and what it is to hold now: nothing while no seats are asked for. */
 export interface PoolCounts {
@@ -47,7 +56,8 @@ export interface PoolCounts {
 
 /** In place of a seat's name, at the address of a guest that is nobody's. */
 const OWNER = 'warm';
-const LAST_SHAPE = 'warm-shape.json';
+/** The limits of the last seat that was asked for. */
+const LAST_LIMITS = 'warm-limits.json';
 const REFILL_EVERY_MS = 1_000;
 const IDLE_MS = 1_800_000;
 /** After a failure, such as a full machine. */
@@ -62,12 +72,12 @@ const REAL_CLOCK: PoolClock = {
 
 interface Member {
   readonly address: string;
-  readonly shape: string;
+  readonly kind: string;
 }
 
 /**
- * Copies of the saved guest that wait to become somebody's: each has an address, a tap and blank disks,
- * and keeps them when a seat takes it. Until then it is this pool's, and ends with it: with the process
+ * Copies of the saved guest that wait to become somebody's: each has an address, a tap, blank disks and
+ * random numbers of its own, and keeps them when a seat takes it. Until then it is this pool's, and ends with it: with the process
  * that started it, or when the next one begins.
  */
 export class WarmPool {
@@ -75,7 +85,7 @@ export class WarmPool {
   readonly #directory: string;
   readonly #ready: Member[] = [];
   readonly #closing = new AbortController();
-  #shape: GuestShape | undefined;
+  #kind: GuestKind | undefined;
   readonly #clock: PoolClock;
   #askedAt = 0;
   #turn: Promise<void> = Promise.resolve();
@@ -89,7 +99,7 @@ export class WarmPool {
   }
 
   get counts(): PoolCounts {
-    const asked = this.#shape !== undefined && !this.#isIdle();
+    const asked = this.#kind !== undefined && !this.#isIdle();
     return { ready: this.#ready.length, wanted: asked ? this.#options.size : 0 };
   }
 
@@ -102,31 +112,32 @@ export class WarmPool {
     for (const address of left) await this.#end(address);
   }
 
-  /** Begins to keep guests ready, of the shape that seats had the last time. */
-  async open(shapeOf: (last: Pick<GuestShape, 'memoryMiB' | 'cpus'>) => Promise<GuestShape>): Promise<void> {
+  /** Begins to keep guests ready, of the kind that seats had the last time. */
+  async open(shapeOf: (limits: SeatLimits) => Promise<GuestShape>): Promise<void> {
     if (this.#options.size === 0) return;
     try {
-      const last = await readFile(join(this.#options.stateDirectory, LAST_SHAPE), 'utf8');
-      this.#shape = await shapeOf(JSON.parse(last) as Pick<GuestShape, 'memoryMiB' | 'cpus'>);
+      const last = await readFile(join(this.#options.stateDirectory, LAST_LIMITS), 'utf8');
+      const limits = JSON.parse(last) as SeatLimits;
+      this.#kind = kindOf(await shapeOf(limits), limits);
       this.#asked();
     } catch {
-      // The first seat says what shape is wanted.
+      // The first seat says what kind is wanted.
     }
   }
 
-  /** A ready guest of the shape, out of the pool; undefined when there is none. Tells the pool what is wanted. */
-  async take(shape: GuestShape): Promise<string | undefined> {
+  /** A ready guest of the shape and limits, out of the pool; undefined when there is none. Tells the pool what is wanted. */
+  async take({ shape, limits }: { shape: GuestShape; limits: SeatLimits }): Promise<string | undefined> {
     const { size, stateDirectory, vmm } = this.#options;
     if (size === 0) return undefined;
-    const wanted = JSON.stringify(shape);
-    if (JSON.stringify(this.#shape) !== wanted) {
-      this.#shape = shape;
-      const { memoryMiB, cpus } = shape;
-      await writeFile(join(stateDirectory, LAST_SHAPE), JSON.stringify({ memoryMiB, cpus }));
+    const kind = kindOf(shape, limits);
+    const wanted = JSON.stringify(kind);
+    if (JSON.stringify(this.#kind) !== wanted) {
+      this.#kind = kind;
+      await writeFile(join(stateDirectory, LAST_LIMITS), JSON.stringify(limits));
     }
     this.#asked();
     for (;;) {
-      const at = this.#ready.findIndex((each) => each.shape === wanted);
+      const at = this.#ready.findIndex((each) => each.kind === wanted);
       const [member] = at < 0 ? [] : this.#ready.splice(at, 1);
       if (member === undefined) return undefined;
       if ((await vmm.state(join(this.#directory, member.address, RUN))).state === 'running')
@@ -182,25 +193,25 @@ export class WarmPool {
   /** One step towards what is wanted; ms until the next. */
   async #work(): Promise<number> {
     const { size, isBusy, refillEveryMs = REFILL_EVERY_MS, idleMs = IDLE_MS } = this.#options;
-    const wanted = JSON.stringify(this.#shape);
+    const wanted = JSON.stringify(this.#kind);
     const idle = this.#isIdle();
-    const at = this.#ready.findIndex((each) => idle || each.shape !== wanted);
+    const at = this.#ready.findIndex((each) => idle || each.kind !== wanted);
     if (at >= 0) {
       const [member] = this.#ready.splice(at, 1);
       if (member) await this.#end(member.address);
     } else if (!idle && this.#ready.length < size && !isBusy()) {
-      await this.#add(this.#shape as GuestShape);
+      await this.#add(this.#kind as GuestKind);
     } else if (this.#ready.length >= size || idle) {
       return idle ? idleMs : Math.min(idleMs, 60_000);
     }
     return refillEveryMs;
   }
 
-  async #add(shape: GuestShape): Promise<void> {
+  async #add(kind: GuestKind): Promise<void> {
     const { saved, addresses, network, start } = this.#options;
     const { signal } = this.#closing;
     await saved.use(
-      shape,
+      kind.shape,
       async (guest) => {
         if (guest === undefined) throw new Error('no guest could be saved');
         const bridge = await network.bridge();
@@ -208,11 +219,10 @@ export class WarmPool {
         try {
           await start(
             {
-              ...{ address, shape, saved: guest },
+              ...{ address, kind, saved: guest },
               // A jail's name: no other VM of this machine has it.
               name: `clarateach-warm-${network.seat(address).tap}`,
               directory: join(this.#directory, address),
-              writeConfig: (path) => writeBlank(path, CONFIG_BYTES),
             },
             signal,
           );
@@ -220,7 +230,7 @@ export class WarmPool {
           await this.#end(address);
           throw error;
         }
-        this.#ready.push({ address, shape: JSON.stringify(shape) });
+        this.#ready.push({ address, kind: JSON.stringify(kind) });
       },
       signal,
     );
@@ -234,4 +244,8 @@ export class WarmPool {
     await rm(directory, { recursive: true, force: true });
     await addresses.releaseFrom(OWNER, address);
   }
+}
+
+function kindOf(shape: GuestShape, { processes, openFiles }: ProgramLimits): GuestKind {
+  return { shape, limits: { processes, openFiles } };
 }
