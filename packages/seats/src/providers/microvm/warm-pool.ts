@@ -89,8 +89,9 @@ export class WarmPool {
   readonly #clock: PoolClock;
   #askedAt = 0;
   #turn: Promise<void> = Promise.resolve();
-  /** Calls the next step off. */
-  #next: (() => void) | undefined;
+  #working = false;
+  #restUntil = 0;
+  #next: { readonly at: number; readonly callOff: () => void } | undefined;
 
   constructor(options: WarmPoolOptions) {
     this.#options = options;
@@ -160,7 +161,7 @@ export class WarmPool {
   }
 
   async close(): Promise<void> {
-    this.#next?.();
+    this.#next?.callOff();
     this.#closing.abort(new Error('the server ends'));
     await this.#turn;
     for (const { address } of this.#ready.splice(0)) await this.#end(address);
@@ -171,19 +172,28 @@ export class WarmPool {
     this.#later(this.#options.refillEveryMs ?? REFILL_EVERY_MS);
   }
 
+  /** The next step is in so long, or before, but not soon after a failure; there is one at a time. */
   #later(ms: number): void {
-    if (this.#next !== undefined || this.#closing.signal.aborted) return;
-    this.#next = this.#clock.after(ms, () => {
+    const now = this.#clock.now();
+    const at = Math.max(now + ms, this.#restUntil);
+    if (this.#closing.signal.aborted || this.#working || (this.#next && this.#next.at <= at)) return;
+    this.#next?.callOff();
+    const callOff = this.#clock.after(at - now, () => {
       this.#next = undefined;
-      this.#turn = this.#work().then(
-        (wait) => this.#later(wait),
-        (error: Error) => {
-          if (this.#closing.signal.aborted) return;
-          this.#options.report(`No guest could be kept ready; it is tried again (${error.message})`);
-          this.#later(RETRY_MS);
-        },
-      );
+      this.#working = true;
+      this.#turn = this.#work()
+        .catch((error: Error) => {
+          if (!this.#closing.signal.aborted)
+            this.#options.report(`No guest could be kept ready; it is tried again (${error.message})`);
+          this.#restUntil = this.#clock.now() + RETRY_MS;
+          return RETRY_MS;
+        })
+        .then((wait) => {
+          this.#working = false;
+          this.#later(wait);
+        });
     });
+    this.#next = { at, callOff };
   }
 
   #isIdle(): boolean {
