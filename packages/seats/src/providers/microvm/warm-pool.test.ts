@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SeatProvider } from '../../provider.ts';
 import { inTerminal } from '../../seat-client.ts';
 import { until } from '../local/processes.ts';
-import { makeInstallation, openMicrovms, specOf, type TestInstallation, whyNoMicrovms } from './testing.ts';
+import { runProgram } from './run-program.ts';
+import {
+  IMAGES,
+  makeInstallation,
+  openMicrovms,
+  specOf,
+  type TestInstallation,
+  whyNoMicrovms,
+} from './testing.ts';
 
 const skip = await whyNoMicrovms();
 const START_MS = 120_000;
+const SEAT_INIT = join(import.meta.dirname, '../../../../../images/microvm/seat-init.sh');
 const WARM = 2;
 const { signal } = new AbortController();
 
@@ -28,10 +39,10 @@ describe('guests that are kept ready', {
   });
   after(() => installation?.remove());
 
-  function open(): Promise<SeatProvider> {
+  function open(imagesDirectory = IMAGES): Promise<SeatProvider> {
     const { vmm, stateDirectory, name } = installation;
     return openMicrovms({
-      ...{ vmm, stateDirectory, installation: name, warmSeats: WARM },
+      ...{ vmm, stateDirectory, installation: name, imagesDirectory, warmSeats: WARM },
       report: (line) => reports.push(line),
     });
   }
@@ -97,6 +108,29 @@ describe('guests that are kept ready', {
     assert.deepEqual(await installation.leftovers(), []);
   });
 
+  test('start an image whose programs cannot wait when somebody has the seat', async () => {
+    const imagesDirectory = await mkdtemp(join(tmpdir(), 'clarateach-images-'));
+    try {
+      await withOtherInit(imagesDirectory);
+      const provider = await open(imagesDirectory);
+      try {
+        await started(provider, 1);
+        await full(provider);
+        const seen = await started(provider, 2);
+        const asked =
+          'echo "$(hostname) $SEAT $MARK $(tr "\\0" "\\n" </proc/$(pgrep -f server.cjs | head -1)/environ | grep -c ^SEAT_SETTINGS=)"';
+        assert.equal(await inTerminal(seen, asked, START_MS), "seat-02 2 it's 2 0");
+        assert.deepEqual(reports, []);
+        for (const n of [1, 2]) await provider.destroy(seat(n), signal);
+      } finally {
+        await provider.close();
+      }
+      assert.deepEqual(await installation.leftovers(), []);
+    } finally {
+      await rm(imagesDirectory, { recursive: true, force: true });
+    }
+  });
+
   test('end with their server, or when the next one begins', async () => {
     const { stateDirectory, name, workshop } = installation;
     for (const afterMs of [0, 100, 300, 1_000]) {
@@ -117,3 +151,19 @@ describe('guests that are kept ready', {
     }
   });
 });
+
+/** Images whose init does not say that it knows of settings that come later. */
+async function withOtherInit(directory: string): Promise<void> {
+  for (const name of ['vmlinux', 'initrd.cpio']) await symlink(join(IMAGES, name), join(directory, name));
+  const disk = join(directory, 'rootfs.ext4');
+  await runProgram('cp', ['--sparse=always', join(IMAGES, 'rootfs.ext4'), disk]);
+  const init = await readFile(SEAT_INIT, 'utf8');
+  const other = join(directory, 'init');
+  await writeFile(other, init.replaceAll('SEAT_SETTINGS', 'something'));
+  const commands = [
+    'rm /usr/sbin/clarateach-init',
+    `write ${other} /usr/sbin/clarateach-init`,
+    'set_inode_field /usr/sbin/clarateach-init mode 0100755',
+  ];
+  await runProgram('debugfs', ['-w', '-f', '-', disk], `${commands.join('\n')}\n`);
+}
