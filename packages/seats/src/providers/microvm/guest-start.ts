@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { VmNetwork } from './network.ts';
 import { type GuestShape, guestDisks } from './saved-guests.ts';
-import { ensureWorkspaceDisk, makeChangesDisk } from './seat-disks.ts';
+import {
+  ensureWorkspaceDisk,
+  type GuestSettings,
+  makeChangesDisk,
+  type ProgramLimits,
+  writeNobodysDisk,
+} from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
 
@@ -29,7 +35,7 @@ export const BOOT_PATIENCE: Patience = { watchMs: 20_000, watchCpuS: 10 };
 export const COPY_PATIENCE: Patience = { watchMs: 8_000, watchCpuS: 4 };
 
 /** In software Node.js alone takes seconds to come up. */
-export const READY_PATIENCE: Patience = { watchMs: 30_000, watchCpuS: 25 };
+const READY_PATIENCE: Patience = { watchMs: 30_000, watchCpuS: 25 };
 
 export interface GuestStart {
   readonly vmm: Vmm;
@@ -78,6 +84,35 @@ export async function startGuest(guest: GuestStart, signal: AbortSignal): Promis
     },
     signal,
   );
+}
+
+/** After: nobody's guest waits for its seat, with the seat's programs started. */
+export async function startReadyGuest(
+  { limits, ...guest }: Omit<GuestStart, 'writeConfig'> & { readonly limits: ProgramLimits },
+  signal: AbortSignal,
+): Promise<void> {
+  const { vmm, network, address } = guest;
+  const writeConfig = async (path: string) =>
+    writeNobodysDisk(path, { limits, ...(await settingsAt(network, address)) });
+  await startGuest({ ...guest, writeConfig }, signal);
+  const run = join(guest.directory, RUN);
+  await vmm.snapshots?.wake(run);
+  if (await says(vmm, run, { what: 'isReady', patience: READY_PATIENCE, signal })) return;
+  const state = await vmm.state(run);
+  throw new Error(state.state === 'ended' ? state.reason : 'its programs did not come up in time');
+}
+
+/** What a guest with that address is told of the network. */
+export async function settingsAt(network: VmNetwork, address: string): Promise<GuestSettings> {
+  const bridge = await network.bridge();
+  return {
+    resolvers: await network.resolvers(),
+    identity: {
+      address: `${address}/${bridge.network.prefix}`,
+      gateway: bridge.network.address,
+      mac: network.seat(address).mac,
+    },
+  };
 }
 
 /** Waits until the guest says so; false when it has ended or hangs, as some do in software. */

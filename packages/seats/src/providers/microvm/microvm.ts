@@ -12,20 +12,21 @@ import {
   BOOT_PATIENCE,
   CONFIG,
   COPY_PATIENCE,
-  READY_PATIENCE,
   RUN,
   says,
+  settingsAt,
   startGuest,
+  startReadyGuest,
   uidOf,
   WORKSPACE,
 } from './guest-start.ts';
 import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
-import { guestImages, writeConfigDisk, writeNobodysDisk } from './seat-disks.ts';
+import { guestImages, writeConfigDisk } from './seat-disks.ts';
 import { WORK } from './vm-process.ts';
 import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
-import { type PoolCounts, type PoolGuest, WarmPool } from './warm-pool.ts';
+import { type PoolCounts, WarmPool } from './warm-pool.ts';
 
 export interface MicrovmProviderOptions {
   readonly vmm: Vmm;
@@ -115,7 +116,8 @@ class MicrovmSeats implements SeatProvider {
       });
       this.#warm = new WarmPool({
         ...{ vmm, saved: this.#saved, network: this.#network, addresses: this.#addresses, stateDirectory },
-        start: (guest, signal) => this.#startWarm(guest, signal),
+        start: ({ kind, ...guest }, signal) =>
+          startReadyGuest({ ...guest, ...kind, vmm, network: this.#network }, signal),
         size: options.warmSeats ?? 0,
         isBusy: () => this.#starting.size > 0,
         report: this.#report,
@@ -285,36 +287,8 @@ class MicrovmSeats implements SeatProvider {
     else await this.#wake(id);
   }
 
-  /** After: nobody's guest waits with all of a seat's programs started. */
-  async #startWarm({ kind, ...guest }: PoolGuest, signal: AbortSignal): Promise<void> {
-    const { address, directory } = guest;
-    const run = join(directory, RUN);
-    const writeConfig = async (path: string) =>
-      writeNobodysDisk(path, { limits: kind.limits, ...(await this.#settingsAt(address)) });
-    await startGuest(
-      { ...guest, shape: kind.shape, vmm: this.#vmm, network: this.#network, writeConfig },
-      signal,
-    );
-    await this.#vmm.snapshots?.wake(run);
-    if (await says(this.#vmm, run, { what: 'isReady', patience: READY_PATIENCE, signal })) return;
-    const state = await this.#vmm.state(run);
-    throw new Error(state.state === 'ended' ? state.reason : 'its programs did not come up in time');
-  }
-
   async #writeConfig(spec: SeatSpec, address: string, path: string): Promise<void> {
-    await writeConfigDisk(path, { spec, ...(await this.#settingsAt(address)) });
-  }
-
-  async #settingsAt(address: string) {
-    const { network } = await this.#network.bridge();
-    return {
-      resolvers: await this.#network.resolvers(),
-      identity: {
-        address: `${address}/${network.prefix}`,
-        gateway: network.address,
-        mac: this.#network.seat(address).mac,
-      },
-    };
+    await writeConfigDisk(path, { spec, ...(await settingsAt(this.#network, address)) });
   }
 
   async #wake(seat: SeatId): Promise<void> {

@@ -71,7 +71,8 @@ export interface GuestIdentity {
 /** Bounds on what a seat's programs use, which they have from their start. */
 export type ProgramLimits = Pick<SeatSpec['limits'], 'processes' | 'openFiles'>;
 
-interface GuestSettings {
+/** What a guest is told of where it is. */
+export interface GuestSettings {
   readonly resolvers: readonly string[];
   readonly identity: GuestIdentity;
 }
