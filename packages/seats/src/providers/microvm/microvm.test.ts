@@ -181,7 +181,7 @@ if (skip !== undefined) {
     test('leave nothing after rounds of creation and destruction', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await provider.ensure(specOf(seat(1)), signal);
-        assert.ok((await installation.leftovers()).some((left) => left.startsWith('tap ')));
+        assert.ok((await installation.leftovers()).some((left) => left.startsWith('port ')));
         await provider.destroy(seat(1), signal);
         assert.deepEqual(await installation.leftovers(), []);
       }

@@ -66,7 +66,7 @@ interface Member {
 }
 
 /**
- * Copies of the saved guest that wait to become somebody's: each has an address, a tap and blank disks,
+ * Copies of the saved guest that wait to become somebody's: each has an address, a port and blank disks,
  * and keeps them when a seat takes it. Until then it is this pool's, and ends with it: with the process
  * that started it, or when the next one begins.
  */
@@ -210,7 +210,7 @@ export class WarmPool {
             {
               ...{ address, shape, saved: guest },
               // A jail's name: no other VM of this machine has it.
-              name: `clarateach-warm-${network.seat(address).tap}`,
+              name: `clarateach-warm-${network.seat(address).port}`,
               directory: join(this.#directory, address),
               writeConfig: (path) => writeBlank(path, CONFIG_BYTES),
             },
