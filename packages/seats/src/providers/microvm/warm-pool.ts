@@ -66,7 +66,7 @@ interface Member {
 }
 
 /**
- * Copies of the saved guest that wait to become somebody's: each has an address, a port and blank disks,
+ * Copies of the saved guest that wait to become somebody's: each has an address, a tap and blank disks,
  * and keeps them when a seat takes it. Until then it is this pool's, and ends with it: with the process
  * that started it, or when the next one begins.
  */
