@@ -22,6 +22,10 @@ export interface VmNamespace {
  * anything that is the VM's runs: what is told goes to the log, as its errors do.
  */
 const FURNISH = `set -eu
+if [ /proc/self/fd/1 -ef /proc/self/ns/net ]; then
+  echo 'there is no other network namespace than that of the host' >&2
+  exit 1
+fi
 for all in all default; do
   file=/proc/sys/net/ipv6/conf/$all/disable_ipv6
   [ ! -e "$file" ] || echo 1 >"$file"
@@ -57,7 +61,7 @@ export function inNamespace({ port, uid }: VmNamespace): string[] {
  * there. Changes nothing: what is made for a trial ends with it.
  */
 export async function requireNamespaces(): Promise<void> {
-  // Of a program that lacks, it is said that it does.
+  // One that is not installed is named as such.
   await runProgram('ip', ['-V']);
   const pair = ['link', 'add', 'name', UPLINK, 'type', 'veth', 'peer', 'name', 'trial0'];
   try {
