@@ -33,7 +33,7 @@ export interface RawVm {
   remove(): Promise<void>;
 }
 
-/** One QEMU with a tap of its own; disks, address and tap are made before its start is measured. */
+/** One QEMU with a tap of its own on the host; disks, address and tap are made before its start is measured. */
 export async function rawVm(number: number, shape: GuestShape): Promise<RawVm> {
   const directory = await mkdtemp(join(tmpdir(), 'clarateach-raw-'));
   const work = join(directory, 'vm');
@@ -78,7 +78,7 @@ export async function rawVm(number: number, shape: GuestShape): Promise<RawVm> {
         memoryMiB: shape.memoryMiB,
         cpus: shape.cpus,
         disks: guestDisks({ root: shape.images.rootfs, workspace: WORKSPACE }),
-        network: { tap, mac },
+        network: { port: undefined, mac },
         uid: undefined,
         begin: saved === undefined ? { kind: 'boot' } : { kind: 'copy', of: saved },
       };
@@ -87,7 +87,7 @@ export async function rawVm(number: number, shape: GuestShape): Promise<RawVm> {
       const opened = files.map((file) => openSync(file, 'r'));
       child = spawn(
         QEMU,
-        qemuArguments(config, { acceleration: 'emulation', tscKhz: await tscOfThisMachine() }),
+        qemuArguments(config, { acceleration: 'emulation', tscKhz: await tscOfThisMachine(), tap }),
         {
           cwd: work,
           stdio: ['ignore', 'ignore', 'inherit', ...opened],

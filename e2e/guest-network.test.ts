@@ -101,11 +101,11 @@ describe('a guest whose root is hostile', {
     const bridge = await network.bridge();
     subnet = bridge.address.replace(/\.\d+\/\d+$/, '');
     const [own, neighbour] = [`${subnet}.11`, `${subnet}.12`];
-    await network.attach(neighbour, UID + 1);
-    const { tap, mac } = await network.attach(own, UID);
+    await network.attach(neighbour);
+    const { port, mac } = await network.attach(own);
     // Before and after the rules of the product.
     const count = (priority: number) =>
-      `chain at${-priority} { type filter hook prerouting priority ${priority}; iifname "${tap}" ether type ip6 counter; }`;
+      `chain at${-priority} { type filter hook prerouting priority ${priority}; iifname "${port}" ether type ip6 counter; }`;
     await runProgram('nft', ['-f', '-'], `table bridge ${COUNTED} {\n${count(-400)}\n${count(-200)}\n}\n`);
     const initrd = join(directory, 'initrd.cpio');
     const probes = cpio([{ path: 'init', mode: EXECUTABLE, content: Buffer.from(PROBES) }]);
@@ -128,7 +128,7 @@ describe('a guest whose root is hostile', {
         memoryMiB: 256,
         cpus: 1,
         disks: [],
-        network: { tap, mac },
+        network: { port, mac },
         uid: UID,
       },
       new AbortController().signal,

@@ -41,7 +41,7 @@ describe('two workers of microVMs', canRunSeats('firecracker'), () => {
       'the returned worker has given its seat up',
       async () => (await home.held()).length === 0,
     );
-    assert.deepEqual(await leftOf(home), [], 'with its process, disks, address and tap');
+    assert.deepEqual(await leftOf(home), [], 'with its process, disks, address and port of the bridge');
     await eventually('the seat is ready again', isReady, START_MS);
     assert.deepEqual([(await home.held()).length, (await away.held()).length], [0, 1]);
     assert.equal((await machines(away)).length, 1);

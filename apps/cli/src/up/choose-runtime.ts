@@ -3,6 +3,7 @@ import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { probeLocal } from '@clarateach/seats/providers/local/probe';
 import { requireUsableNetwork } from '@clarateach/seats/providers/microvm/bridge-choice';
 import { type MicrovmSettings, rootfsFile } from '@clarateach/seats/providers/microvm/settings';
+import { requireNamespaces } from '@clarateach/seats/providers/microvm/vm-namespace';
 import { CommandError } from '../errors.ts';
 import {
   installCommand,
@@ -67,9 +68,7 @@ async function prepareMicrovms(
     );
   }
   // Told before anything is built.
-  await requireUsableNetwork(bridge).catch((cause: Error) => {
-    throw new CommandError(cause.message, { cause });
-  });
+  await requireUsableNetwork(bridge).catch(told);
   const docker = await probeDocker();
   const rootDisk = rootfsFile(imagesDirectory);
   if (!docker.ok && !(await exists(rootDisk))) {
@@ -83,6 +82,7 @@ async function prepareMicrovms(
       `MicroVM seats lack programs. Install what is missing: ${installCommand(missing)}`,
     );
   }
+  await requireNamespaces().catch(told);
   return {
     runtime: 'firecracker',
     why: docker.ok
@@ -90,6 +90,11 @@ async function prepareMicrovms(
       : `asked for. Each seat is a virtual machine. ${rootDisk} is used as it is: without Docker it is not made anew.`,
     makesImages: docker.ok,
   };
+}
+
+/** What a provider cannot do here, in the words of this command. */
+function told(cause: Error): never {
+  throw new CommandError(cause.message, { cause });
 }
 
 async function exists(file: string): Promise<boolean> {

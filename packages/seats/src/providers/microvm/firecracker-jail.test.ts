@@ -7,6 +7,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rm,
   stat,
   writeFile,
@@ -26,9 +27,9 @@ const UID = 1_900_000_777;
 const skip =
   process.getuid?.() !== 0
     ? 'only root may jail a VM'
-    : await runProgram('unshare', ['--mount', 'true']).then(
+    : await runProgram('unshare', ['--mount', '--net', 'true']).then(
         () => undefined,
-        () => 'this machine allows no mount namespaces',
+        () => 'this machine allows no mount and network namespaces',
       );
 if (skip) {
   console.log(`NOT RUN: jailed VMs: ${skip}`);
@@ -78,7 +79,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
         { id: 'workspace', path: join(directory, 'workspace.ext4'), readOnly: false },
         { id: 'config', path: 'config', readOnly: true },
       ],
-      network: { tap: 'ct123456-640b', mac: '02:00:c0:a8:64:0b' },
+      network: { port: undefined, mac: '02:00:c0:a8:64:0b' },
       uid: UID,
       ...changes,
     };
@@ -109,6 +110,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
       ...{ changes: 'rw', workspace: 'rw', run: 'rw' },
     });
     assert.doesNotMatch(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(root), 'of no one else');
+    assert.notEqual(await readlink(`/proc/${pid}/ns/net`), await readlink('/proc/self/ns/net'));
 
     const sockets = join(jail.socketDirectory, config.name);
     assert.deepEqual(await readdir(sockets), ['firecracker.sock']);
@@ -134,7 +136,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
     const vmm = await firecracker(program, jail);
     for (const [changes, message] of [
       [{ name: 'no_such_name' }, /could not be started/],
-      [{ network: { tap: 7 as unknown as string, mac: '' } }, /invalid type for `host_dev_name`/],
+      [{ network: { port: undefined, mac: 7 as unknown as string } }, /invalid type for `guest_mac`/],
     ] as const) {
       const config = await configured(`refused-${message.source.length}`, changes);
       await assert.rejects(vmm.start(config, signal), message);

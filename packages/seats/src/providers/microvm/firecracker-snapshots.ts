@@ -9,7 +9,7 @@ import { type AskOptions, askFirecracker, type FirecrackerRequest } from './fire
 import type { GuestFiles } from './jail.ts';
 import { processorIdentity } from './processor.ts';
 import { runProgram } from './run-program.ts';
-import type { SavedGuest, VmConfig } from './vmm.ts';
+import type { SavedGuest } from './vmm.ts';
 
 /** The guest's one network device. */
 export const NETWORK_DEVICE = 'eth0';
@@ -17,8 +17,6 @@ export const NETWORK_DEVICE = 'eth0';
 const SAVED: SavedGuest = { memory: 'saved-memory', state: 'saved-state' };
 /** All of the guest's memory is written, on a disk that others use, too. */
 const SAVE_MS = 120_000;
-/** The first release that lets a copy have another tap than the guest that was saved. */
-const LEAST = { major: 1, minor: 12 };
 /** In the VM's directory, out of the VMM's reach: what is written to it, the guest reads on its console. */
 const CONSOLE_INPUT = 'console.in';
 
@@ -28,16 +26,6 @@ export async function firecrackerVersion(program: string): Promise<string | unde
     stdout: '',
   }));
   return /^Firecracker (v\d+\.\d+\.\S+)/m.exec(stdout)?.[1];
-}
-
-/** Throws a {@link ProviderError} `rejected` for a release whose guests would all have one tap. */
-export function requireSnapshots(version: string | undefined): void {
-  const [, major = 0, minor = 0] = /^v(\d+)\.(\d+)/.exec(version ?? '')?.map(Number) ?? [];
-  if (major > LEAST.major || (major === LEAST.major && minor >= LEAST.minor)) return;
-  throw new ProviderError(
-    'rejected',
-    `Firecracker ${version ?? 'of an unknown version'} cannot give a copy a network device of its own; v${LEAST.major}.${LEAST.minor} and later can. Run \`clarateach microvm setup\`.`,
-  );
 }
 
 /**
@@ -52,7 +40,7 @@ export async function firecrackerDependsOn(version: string | undefined, jailed: 
  * The one request that makes a copy: Firecracker takes nothing before it, and knows all else from the
  * guest. Dirty pages are not tracked unless it is asked for, by names that releases have changed.
  */
-export function copyRequest({ network }: VmConfig, { memory, state }: SavedGuest): FirecrackerRequest {
+export function copyRequest({ memory, state }: SavedGuest): FirecrackerRequest {
   return {
     method: 'PUT',
     path: '/snapshot/load',
@@ -60,9 +48,6 @@ export function copyRequest({ network }: VmConfig, { memory, state }: SavedGuest
       snapshot_path: state,
       // Mapped privately: pages that nobody has written to are those of the file, once for all copies.
       mem_backend: { backend_type: 'File', backend_path: memory },
-      ...(network === undefined
-        ? {}
-        : { network_overrides: [{ iface_id: NETWORK_DEVICE, host_dev_name: network.tap }] }),
       // It goes on to wait for the word on its console.
       resume_vm: true,
     },
@@ -84,12 +69,11 @@ export function saveRequests({ memory, state }: SavedGuest): FirecrackerRequest[
 /** Makes a copy. Whatever keeps Firecracker from it, the guest can be booted: so it is `unreachable`. */
 export async function loadCopy(
   socket: string,
-  config: VmConfig,
   { files, signal }: { files: GuestFiles; signal: AbortSignal },
 ): Promise<void> {
   if (files.saved === undefined) return;
   try {
-    await askFirecracker(socket, copyRequest(config, files.saved), { signal });
+    await askFirecracker(socket, copyRequest(files.saved), { signal });
   } catch (cause) {
     signal.throwIfAborted();
     throw new ProviderError('unreachable', (cause as Error).message, { cause });

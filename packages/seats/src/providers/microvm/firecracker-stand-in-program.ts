@@ -1,5 +1,13 @@
 #!/usr/bin/env node
-import { accessSync, appendFileSync, constants, fstatSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  fstatSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { parseArgs } from 'node:util';
 import { firecrackerStandIn } from './firecracker-stand-in.ts';
 
@@ -65,6 +73,12 @@ const { server } = firecrackerStandIn({
     } catch {
       return false;
     }
+  },
+  hasTap(name) {
+    // The process that launched it is in the host's network, where no VM has its tap.
+    const namespaceOf = (process: string) => readlinkSync(`/proc/${process}/ns/net`);
+    if (namespaceOf('self') === namespaceOf(`${process.ppid}`)) return false;
+    return new RegExp(`^ *${name}:`, 'm').test(readFileSync('/proc/self/net/dev', 'utf8'));
   },
 });
 server.listen(placeOf(values['api-sock']));

@@ -31,6 +31,8 @@ export interface StandInGuest {
   read?(path: string): string | undefined;
   /** Whether a file that a request names can be opened; a stand-in without files takes any. */
   hasFile?(path: string, access: 'read' | 'write'): boolean;
+  /** Whether there is a tap of that name; a stand-in without a network takes any. */
+  hasTap?(name: string): boolean;
 }
 
 type State = 'Not started' | 'Running' | 'Paused';
@@ -132,6 +134,8 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
         break;
       }
       case 'PUT /network-interfaces/{iface_id}':
+        if (!reaches(body.host_dev_name))
+          return `Could not create the network device: ${tapFault(body.host_dev_name)}`;
         networks.set(String(id), body);
         break;
     }
@@ -140,6 +144,10 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
   }
 
   const opens = (path: unknown, access: 'read' | 'write') => guest.hasFile?.(String(path), access) ?? true;
+
+  const reaches = (tap: unknown) => guest.hasTap?.(String(tap)) ?? true;
+  const tapFault = (tap: unknown) =>
+    `Open tap device failed: Error while creating ifreq structure: Operation not permitted (os error 1). Invalid TUN/TAP Backend provided by ${tap}. Check our documentation on setting up the network devices.`;
 
   /** A snapshot holds what the VM was told of its devices; the devices' own files are no part of it. */
   function save(state: string, memory: string): string | undefined {
@@ -180,6 +188,8 @@ export function firecrackerStandIn(guest: StandInGuest): FirecrackerStandIn {
     const memory = (body.mem_backend as Body | undefined)?.backend_path ?? body.mem_file_path;
     if (!opens(memory, 'read'))
       return `Failed to load guest memory: Error creating guest memory from file: ${NO_FILE}`;
+    const cut = saved.networks.find((each) => !reaches(each.host_dev_name));
+    if (cut) return `Failed to build microVM from snapshot: ${tapFault(cut.host_dev_name)}`;
     const lost = saved.drives.find(
       (each) => !opens(each.path_on_host, each.is_read_only === true ? 'read' : 'write'),
     );

@@ -34,7 +34,7 @@ function configIn(vm: string, changes: Partial<VmConfig> = {}): VmConfig {
       { id: 'workspace', path: '/dev/null', readOnly: false },
       { id: 'config', path: 'config', readOnly: true },
     ],
-    network: { tap: 'ct123456-640b', mac: '02:00:c0:a8:64:0b' },
+    network: { port: undefined, mac: '02:00:c0:a8:64:0b' },
     uid: undefined,
     ...changes,
   };
@@ -159,6 +159,9 @@ describe('the stand-in for Firecracker', () => {
 describe('a VM of Firecracker', () => {
   let vm: string;
   let program: string;
+  // Only root gives a VM a network.
+  const launchedIn = (changes: Partial<VmConfig> = {}) =>
+    configIn(vm, { ...(process.getuid?.() === 0 ? {} : { network: undefined }), ...changes });
   beforeEach(async () => {
     vm = await mkdtemp(join(directory, 'vm-'));
     await mkdir(join(vm, 'vm'));
@@ -170,7 +173,7 @@ describe('a VM of Firecracker', () => {
   });
 
   it('starts, is found again by its directory, and leaves when it is asked to', async () => {
-    await (await firecracker(program)).start(configIn(vm), signal);
+    await (await firecracker(program)).start(launchedIn(), signal);
     const again = await firecracker(program);
     assert.deepEqual(await again.state(vm), { state: 'running' });
     assert.ok(await until(() => again.hasSaid(vm, 'begins'), { withinMs: 5_000 }));
@@ -181,15 +184,18 @@ describe('a VM of Firecracker', () => {
 
   it('is not left half-made when Firecracker refuses something', async () => {
     const vmm = await firecracker(program);
-    const network = { tap: 7 as unknown as string, mac: '02:00:c0:a8:64:0b' };
-    await assert.rejects(vmm.start(configIn(vm, { network }), signal), /invalid type for `host_dev_name`/);
+    const disks = [{ id: 'no-disk' as 'root', path: '/dev/null', readOnly: true }];
+    await assert.rejects(
+      vmm.start(launchedIn({ disks }), signal),
+      /refused PUT \/drives\/no-disk: Invalid request/,
+    );
     assert.notDeepEqual(await vmm.state(vm), { state: 'running' });
   });
 
   it('fails with what the program said when it does not start', async () => {
     const vmm = await firecracker(join(directory, 'no-such-program'));
     await assert.rejects(
-      vmm.start(configIn(vm), signal),
+      vmm.start(launchedIn(), signal),
       (error) => error instanceof ProviderError && /could not be started: .*not found/.test(error.message),
     );
   });

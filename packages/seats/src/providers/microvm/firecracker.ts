@@ -8,7 +8,6 @@ import {
   loadCopy,
   makeConsoleInput,
   NETWORK_DEVICE,
-  requireSnapshots,
   saveGuest,
   sayOnConsole,
 } from './firecracker-snapshots.ts';
@@ -23,6 +22,7 @@ import {
   rootOf,
 } from './jail.ts';
 import { type Rate, SEAT_RATES } from './rates.ts';
+import { namespaceOf, TAP } from './vm-namespace.ts';
 import {
   CONSOLE_LOG,
   hasPrinted,
@@ -65,12 +65,12 @@ export async function firecracker(program: string = FIRECRACKER, jail?: Jail): P
     acceleration: 'kvm',
     start: async (config, signal) => {
       const { directory, begin } = config;
-      if (begin?.kind === 'to-save') requireSnapshots(version);
       const gid = await stat('/dev/kvm').then(
         ({ gid }) => gid,
         () => undefined,
       );
       const { memoryMiB, cpus } = config;
+      const namespace = namespaceOf(config);
       // Beside the guest: Firecracker itself, which says that it needs a twentieth of this.
       const limits = { memoryMiB: memoryMiB + 64, cpus: Math.max(1, cpus), tasks: 64 };
       const files = jail && config.uid !== undefined ? jailedFiles(config) : inheritedFiles(config);
@@ -81,20 +81,23 @@ export async function firecracker(program: string = FIRECRACKER, jail?: Jail): P
           const { uid } = config;
           await makeJail(config, { jail, program, uid });
           const command = jailedCommand(config, { jail, program, uid, gid: uid, console: CONSOLE_LOG });
-          await launch({ directory, command, files: [], input, uid: undefined, limits }, signal);
+          await launch({ directory, command, files: [], input, uid: undefined, limits, namespace }, signal);
         } else {
           // The guest's console is Firecracker's own output; the shell leads it into the VM's directory.
           const shell = ['/bin/sh', '-c', `exec "$@" >${CONSOLE_LOG}`, 'clarateach-vm'];
           const command = [...shell, program, '--api-sock', SOCKET, '--id', config.name];
           const open = filesToInherit(config);
-          await launch({ directory, command, files: open, input, uid: config.uid, gid, limits }, signal);
+          await launch(
+            { directory, command, files: open, input, uid: config.uid, gid, limits, namespace },
+            signal,
+          );
         }
         const socket = await socketOf(directory);
         const decided = async () => (await listens(socket)) || (await vmState(directory)).state !== 'running';
         await until(decided, { withinMs: SOCKET_DEADLINE_MS, signal });
         if (!(await listens(socket))) throw await notStarted(config);
         if (begin?.kind === 'copy') {
-          await loadCopy(socket, config, { files, signal });
+          await loadCopy(socket, { files, signal });
           return;
         }
         for (const request of firecrackerRequests(config, files)) {
@@ -196,7 +199,7 @@ export function firecrackerRequests(
       : [
           put(`/network-interfaces/${NETWORK_DEVICE}`, {
             iface_id: NETWORK_DEVICE,
-            host_dev_name: config.network.tap,
+            host_dev_name: TAP,
             guest_mac: config.network.mac,
             rx_rate_limiter: NETWORK_LIMIT,
             tx_rate_limiter: NETWORK_LIMIT,

@@ -67,7 +67,7 @@ export async function startGuest(guest: GuestStart, signal: AbortSignal): Promis
   ]);
   for (const part of ['changes.ext4', CONFIG, '.']) await lchown(join(work, part), uid, uid);
   signal.throwIfAborted();
-  const { tap, mac } = await network.attach(address, uid);
+  const { port, mac } = await network.attach(address);
   await vmm.start(
     {
       name,
@@ -78,7 +78,7 @@ export async function startGuest(guest: GuestStart, signal: AbortSignal): Promis
       memoryMiB: shape.memoryMiB,
       cpus: shape.cpus,
       disks: guestDisks({ root: shape.images.rootfs, workspace }),
-      network: { tap, mac },
+      network: { port, mac },
       uid,
       begin: saved === undefined ? { kind: 'boot' } : { kind: 'copy', of: saved },
     },

@@ -56,7 +56,7 @@ exec "$@" >"$console"`;
 /**
  * The command that becomes a jailed Firecracker: an own user, an own root with nothing but its files
  * and its two devices, its limits of open files, and Firecracker's own seccomp filters. Its network
- * namespace is the host's: a tap is a device of the bridge's side.
+ * namespace is the one that its process was launched in, with its tap; so the jailer is told of none.
  */
 export function jailedCommand(
   config: VmConfig,

@@ -45,6 +45,33 @@ export async function removeLink(name: string): Promise<void> {
   }
 }
 
+/** The end of a port's pair that a VM's network namespace takes in. Until then it is beside the port. */
+export function peerOf(port: string): string {
+  return `${port}-i`;
+}
+
+/** After: the pair of the port and its {@link peerOf peer} is there, and neither is up. */
+export async function addPair(port: string): Promise<void> {
+  try {
+    await runProgram('ip', ['link', 'add', 'name', port, 'type', 'veth', 'peer', 'name', peerOf(port)]);
+  } catch (error) {
+    throw lacksPairs(error) ? noPairs(error) : error;
+  }
+}
+
+/** Whether `ip` failed because the kernel knows no pairs. */
+export function lacksPairs(error: unknown): boolean {
+  return error instanceof ProgramFailed && /Unknown device type|Operation not supported/.test(error.said);
+}
+
+export function noPairs(cause: unknown): ProviderError {
+  return new ProviderError(
+    'rejected',
+    'This machine has no pairs of virtual network devices, which microVMs need for their network. Load the driver with `modprobe veth`; in a container, load it on the host.',
+    { cause },
+  );
+}
+
 export function ipBatch(lines: readonly string[]): Promise<string> {
   return runProgram('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
 }

@@ -77,7 +77,7 @@ describe('the command line of QEMU', () => {
       { id: 'changes', path: 'changes.ext4', readOnly: false },
       { id: 'workspace', path: '/state/seat/workspace.ext4', readOnly: false },
     ],
-    network: { tap: 'ct123456-640b', mac: '02:00:c0:a8:64:0b' },
+    network: { port: 'ct123456-640b', mac: '02:00:c0:a8:64:0b' },
     uid: 1_900_000_011,
   };
 
@@ -155,9 +155,9 @@ describe('the rules around the seats', () => {
     const rules = networkRules({
       table: 'clarateach-vm-0123456789ab',
       bridge: 'clarateach0',
-      taps: 'ct123456-',
+      ports: 'ct123456-',
       subnet: '192.168.100.0/24',
-      seats: [{ tap: 'ct123456-640b', mac: '02:00:c0:a8:64:0b', address: '192.168.100.11' }],
+      seats: [{ port: 'ct123456-640b', mac: '02:00:c0:a8:64:0b', address: '192.168.100.11' }],
       resolvers: ['10.0.0.2', 'fd00::1'],
       uid: 0,
     });

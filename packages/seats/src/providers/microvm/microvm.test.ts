@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -110,9 +111,15 @@ if (skip !== undefined) {
       assert.equal(await inSeat(1, 'id -un'), 'learner');
       assert.match(await inSeat(1, 'grep CapBnd /proc/self/status'), /0000000000000000$/);
       assert.equal(await inSeat(1, 'cat /run/clarateach/environment /dev/vda 2>/dev/null | wc -c'), '0');
-      const { stdout } = await run('ps', ['-eo', 'uid,args']);
+      const { stdout } = await run('ps', ['-eo', 'uid,pid,args']);
       const line = stdout.split('\n').find((each) => each.includes(seatName(seat(1))));
-      assert.ok(Number(line?.trim().split(/\s+/)[0]) >= 1_900_000_000, stdout);
+      const [uid, pid] = line?.trim().split(/\s+/) ?? [];
+      assert.ok(Number(uid) >= 1_900_000_000, stdout);
+      const own = await readlink('/proc/self/ns/net');
+      assert.notEqual(await readlink(`/proc/${pid}/ns/net`), own, 'nor in the host’s network');
+      for (const fd of await readdir(`/proc/${pid}/fd`)) {
+        assert.notEqual(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''), own, 'nor with a way there');
+      }
     });
 
     test('draw random numbers and boot ids of their own, and know the time', async () => {
@@ -181,7 +188,7 @@ if (skip !== undefined) {
     test('leave nothing after rounds of creation and destruction', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         await provider.ensure(specOf(seat(1)), signal);
-        assert.ok((await installation.leftovers()).some((left) => left.startsWith('tap ')));
+        assert.ok((await installation.leftovers()).some((left) => left.startsWith('port ')));
         await provider.destroy(seat(1), signal);
         assert.deepEqual(await installation.leftovers(), []);
       }

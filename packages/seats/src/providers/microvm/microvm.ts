@@ -55,7 +55,7 @@ const LEAST_MEMORY_MIB = 256;
 const STARTED = 'started';
 const BOOT_TRIES = 3;
 const LEAVE_MS = 10_000;
-/** An address that no seat has: its tap and its user are those of the guest that is saved. */
+/** An address that no seat has: its names and its user are those of the guest that is saved. */
 const NOBODY = '0.0.0.0';
 
 /**

@@ -5,7 +5,8 @@ import type { Rate } from './rates.ts';
 
 /** One seat on the bridge. */
 export interface NetworkSeat {
-  readonly tap: string;
+  /** The seat's port of the bridge: one end of a pair, of which its VM has the other. */
+  readonly port: string;
   readonly mac: string;
   readonly address: string;
 }
@@ -13,8 +14,8 @@ export interface NetworkSeat {
 export interface NetworkRulesOptions {
   readonly table: string;
   readonly bridge: string;
-  /** What the names of the installation's taps begin with. */
-  readonly taps: string;
+  /** What the names of the installation's ports begin with. */
+  readonly ports: string;
   /** The seats' network, as `192.168.100.0/24`. */
   readonly subnet: string;
   readonly seats: readonly NetworkSeat[];
@@ -29,13 +30,13 @@ export interface NetworkRulesOptions {
 /**
  * The nftables rules around microVM seats, as one transaction that replaces those before. Ahead of
  * the host's own rules they drop whatever a seat may not have; what remains is the host's to allow.
- * That seats do not see each other on the bridge is the taps' own `isolated`; these rules hold where
+ * That seats do not see each other on the bridge is the ports' own `isolated`; these rules hold where
  * frames are routed.
  */
 export function networkRules(options: NetworkRulesOptions): string {
   const { table, subnet, uid } = options;
   const bridge = `"${options.bridge}"`;
-  const taps = `"${options.taps}*"`;
+  const ports = `"${options.ports}*"`;
   const names = options.resolvers.filter((address) => isIPv4(address));
   const allowNames =
     names.length === 0
@@ -47,15 +48,15 @@ export function networkRules(options: NetworkRulesOptions): string {
     ...rules.map((rule) => `    ${rule}`),
     '  }',
   ];
-  // A bucket for each tap and direction, in a set that fills by itself.
-  const meter = (name: string, tap: string): readonly string[] =>
+  // A bucket for each port and direction, in a set that fills by itself.
+  const meter = (name: string, port: string): readonly string[] =>
     options.rate === undefined
       ? []
       : [
-          `${tap} ${taps} update @${name} { ${tap} limit rate over ${options.rate.perSecond} bytes/second burst ${options.rate.burst} bytes } drop`,
+          `${port} ${ports} update @${name} { ${port} limit rate over ${options.rate.perSecond} bytes/second burst ${options.rate.burst} bytes } drop`,
         ];
   const meters = options.rate === undefined ? [] : ['sending', 'receiving'];
-  const elements = options.seats.map(({ tap, mac, address }) => `"${tap}" . ${mac} . ${address}`);
+  const elements = options.seats.map(({ port, mac, address }) => `"${port}" . ${mac} . ${address}`);
   return [
     // Deleting needs a table to be there.
     `table inet ${table}`,
@@ -95,7 +96,7 @@ export function networkRules(options: NetworkRulesOptions): string {
     ...meters.map((name) => `  set ${name} { type ifname; size 65535; flags dynamic; }`),
     // A seat speaks IPv4 under its own names or not at all; IPv6 is not spoken here.
     ...chain('prerouting', 'filter hook prerouting priority -300', [
-      `iifname != ${taps} accept`,
+      `iifname != ${ports} accept`,
       ...meter('sending', 'iifname'),
       'ether type ip iifname . ether saddr . ip saddr @seats accept',
       'ether type arp iifname . ether saddr . arp saddr ip @seats iifname . arp saddr ether . arp saddr ip @seats accept',

@@ -13,7 +13,7 @@ import {
   requireFreeNetwork,
 } from './bridge-choice.ts';
 import { forgetFirewall, passFirewall } from './host-firewall.ts';
-import { aliasOf, ipBatch, isAbandoned, removeLink, requireTun, switchOn } from './links.ts';
+import { addPair, aliasOf, ipBatch, isAbandoned, removeLink, requireTun, switchOn } from './links.ts';
 import { type NetworkSeat, networkRules } from './network-rules.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
@@ -35,14 +35,14 @@ export interface VmNetworkOptions {
 }
 
 /**
- * The bridge of an installation's microVM seats, their taps, and the rules around them. All of it
+ * The bridge of an installation's microVM seats, their ports of it, and the rules around them. All of it
  * comes with the first seat and goes with the last.
  */
 export class VmNetwork {
   readonly #options: VmNetworkOptions;
   /** The name of its nftables tables, and the mark of all that is its own. */
   readonly table: string;
-  readonly #taps: string;
+  readonly #ports: string;
   readonly #turnstile = new Turnstile();
   readonly #seats = new Map<string, NetworkSeat>();
   readonly #prepared: string;
@@ -53,7 +53,7 @@ export class VmNetwork {
     const id = createHash('sha256').update(options.installation).digest('hex');
     this.#options = options;
     this.table = `clarateach-vm-${id.slice(0, 12)}`;
-    this.#taps = `ct${id.slice(0, 6)}-`;
+    this.#ports = `ct${id.slice(0, 6)}-`;
     this.#prepared = options.prepared ?? `${this.table}-prepared`;
   }
 
@@ -65,7 +65,7 @@ export class VmNetwork {
   seat(address: string): NetworkSeat {
     const bytes = address.split('.').map(Number);
     const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0'));
-    return { tap: `${this.#taps}${hex.slice(2).join('')}`, mac: `02:00:${hex.join(':')}`, address };
+    return { port: `${this.#ports}${hex.slice(2).join('')}`, mac: `02:00:${hex.join(':')}`, address };
   }
 
   /** The bridge and its network; chosen once and then kept, so that addresses stay. */
@@ -94,32 +94,35 @@ export class VmNetwork {
     return PUBLIC_RESOLVERS;
   }
 
-  /** After: the seat's tap is on the bridge and fenced in. Its frames pass under no other name. */
-  attach(address: string, uid: number): Promise<NetworkSeat> {
+  /**
+   * After: the seat's port is on the bridge and fenced in, and its VM may take the other end. Its frames
+   * pass under no other name.
+   */
+  attach(address: string): Promise<NetworkSeat> {
     return this.#turnstile.pass(() =>
       explained(async () => {
         const seat = this.seat(address);
         await requireTun();
         const { name } = await this.#ensureBridge();
-        await removeLink(seat.tap);
+        await removeLink(seat.port);
         this.#seats.set(address, seat);
         await this.#applyRules();
+        await addPair(seat.port);
         await ipBatch([
-          `tuntap add dev ${seat.tap} mode tap user ${uid}`,
-          `link set dev ${seat.tap} master ${name}`,
-          `link set dev ${seat.tap} type bridge_slave isolated on`,
-          `link set dev ${seat.tap} up`,
+          `link set dev ${seat.port} master ${name}`,
+          `link set dev ${seat.port} type bridge_slave isolated on`,
+          `link set dev ${seat.port} up`,
         ]);
         return seat;
       }),
     );
   }
 
-  /** After: the seat has no tap; without any seat the bridge and all rules are gone. */
+  /** After: the seat has no port, whoever held its other end; without any seat the bridge and all rules are gone. */
   detach(address: string): Promise<void> {
     return this.#turnstile.pass(() =>
       explained(async () => {
-        await removeLink(this.seat(address).tap);
+        await removeLink(this.seat(address).port);
         const held = this.#seats.delete(address);
         if (this.#seats.size > 0) {
           if (held) await this.#applyRules();
@@ -212,7 +215,7 @@ export class VmNetwork {
     const rules = networkRules({
       table: this.table,
       bridge: name,
-      taps: this.#taps,
+      ports: this.#ports,
       subnet: `${formatIp(network.first)}/${network.prefix}`,
       seats: [...this.#seats.values()],
       resolvers: await this.resolvers(),

@@ -4,6 +4,7 @@ import { cgroupsHere } from './cgroup.ts';
 import { chooseVmm } from './choose-vmm.ts';
 import { microvmProvider } from './microvm.ts';
 import type { MicrovmSettings } from './settings.ts';
+import { requireNamespaces } from './vm-namespace.ts';
 
 /**
  * MicroVM seats in the best VMM that this machine has, and one sentence that says which and why.
@@ -19,6 +20,7 @@ export async function microvmsOnThisMachine(options: {
   const { stateDirectory, installation, report } = options;
   const { imagesDirectory, bridge, socketDirectory, warmSeats } = options.settings;
   await requireUsableNetwork(bridge);
+  await requireNamespaces();
   const { vmm, why } = await chooseVmm({ imagesDirectory, stateDirectory, socketDirectory });
   const provider = await microvmProvider({
     vmm,

@@ -51,18 +51,18 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
     assert.deepEqual(await bridgeMarked(mark), bridge);
 
     const mine = network('mine');
-    const seat = await mine.attach('192.168.233.11', 65_534);
+    const seat = await mine.attach('192.168.233.11');
     assert.equal(await alias(), mine.table);
     assert.equal(await network('setup').prepare(), undefined, 'it is prepared, though in use');
     await assert.rejects(
-      network('yours').attach('192.168.233.12', 65_534),
+      network('yours').attach('192.168.233.12'),
       (error) =>
         error instanceof ProviderError && error.kind === 'rejected' && /BRIDGE_NAME/.test(error.message),
     );
     await mine.detach(seat.address);
     assert.equal(await alias(), mark);
     const yours = network('yours');
-    await yours.attach('192.168.233.11', 65_534);
+    await yours.attach('192.168.233.11');
     assert.equal(await alias(), yours.table);
     await yours.detach('192.168.233.11');
   });
@@ -70,7 +70,7 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
   it('is refused where somebody else has the range of addresses', async () => {
     const other = { name: `ctq${process.pid}`, address: '192.168.233.129/25' };
     await assert.rejects(
-      network('other', other).attach('192.168.233.140', 65_534),
+      network('other', other).attach('192.168.233.140'),
       (error) =>
         error instanceof ProviderError &&
         error.kind === 'rejected' &&
@@ -90,7 +90,7 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
       for (const each of both) {
         const { name, network } = await each.bridge();
         const address = network.address.replace(/\d+$/, '11');
-        await each.attach(address, 65_534);
+        await each.attach(address);
         held.push(address);
         bridges.push(name);
       }
@@ -103,7 +103,7 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
 
   it('goes without a trace, or with the last seat that uses it', async () => {
     const mine = network('mine');
-    await mine.attach('192.168.233.11', 65_534);
+    await mine.attach('192.168.233.11');
     assert.deepEqual(await network('setup').unprepare(), [`nftables table ${mark}`]);
     assert.equal(await alias(), mine.table);
     await mine.detach('192.168.233.11');

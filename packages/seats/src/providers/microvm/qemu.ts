@@ -10,6 +10,7 @@ import type { VmLimits } from './cgroup.ts';
 import { processorIdentity } from './processor.ts';
 import { connectQmp } from './qmp.ts';
 import { type Rate, SEAT_RATES, type SeatRates } from './rates.ts';
+import { namespaceOf, TAP } from './vm-namespace.ts';
 import {
   CONSOLE_LOG,
   hasPrinted,
@@ -36,7 +37,7 @@ const SHARED_MEMORY = { capabilities: [{ capability: 'x-ignore-shared', state: t
 
 /**
  * QEMU's `microvm` machine: under KVM, or in software where there is no KVM that runs a guest. What its
- * guests take of their disks is limited here; of the network, where their taps are.
+ * guests take of their disks is limited here; of the network, at their ports of the bridge.
  */
 export async function qemu(acceleration: Vmm['acceleration'], rates: SeatRates = SEAT_RATES): Promise<Vmm> {
   const tscKhz = acceleration === 'emulation' ? await tscOfThisMachine() : undefined;
@@ -55,6 +56,7 @@ export async function qemu(acceleration: Vmm['acceleration'], rates: SeatRates =
           uid,
           gid: acceleration === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
           limits: qemuLimits(config, acceleration),
+          namespace: namespaceOf(config),
         },
         signal,
       );
@@ -134,12 +136,14 @@ interface Acceleration {
   readonly acceleration: Vmm['acceleration'];
   /** Frequency of this machine's time stamp counter; undefined where it is not known. */
   readonly tscKhz: number | undefined;
+  /** The tap that it opens: {@link TAP} when left out. */
+  readonly tap?: string;
 }
 
 /** QEMU's arguments. Kernel, initrd and disks that lie elsewhere are inherited as open files from 3 on. */
 export function qemuArguments(
   config: VmConfig,
-  { acceleration, tscKhz }: Acceleration,
+  { acceleration, tscKhz, tap = TAP }: Acceleration,
   rates: SeatRates = SEAT_RATES,
 ): string[] {
   const files = inherited(config);
@@ -162,7 +166,7 @@ export function qemuArguments(
     config.network === undefined
       ? []
       : [
-          ...['-netdev', `tap,id=n0,ifname=${config.network.tap},script=no,downscript=no`],
+          ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
           ...['-device', `virtio-net-device,netdev=n0,mac=${config.network.mac}`],
         ];
   // In software a second processor costs memory and hangs some boots, and brings nothing.

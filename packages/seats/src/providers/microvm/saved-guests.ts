@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { until } from '../local/processes.ts';
 import { sealedCopy } from './guest-memory.ts';
+import { removeLink } from './links.ts';
 import type { NetworkSeat } from './network-rules.ts';
 import { runProgram } from './run-program.ts';
 import {
@@ -33,7 +34,7 @@ export interface SavedGuestsOptions {
   /** Saved guests lie below it: they are the same for all installations of this machine. */
   readonly imagesDirectory: string;
   readonly stateDirectory: string;
-  /** Of the VM that is saved: a tap on no bridge, and a user of its own. */
+  /** Of the VM that is saved: a name and a device of its own on no bridge, and a user of its own. */
   readonly network: NetworkSeat;
   readonly uid: number;
   readonly report: (line: string) => void;
@@ -42,7 +43,7 @@ export interface SavedGuestsOptions {
 /** Beside the images that they are made from. */
 export const SAVED_GUESTS = 'saved-guests';
 /** Raised when what is saved, or how a copy goes on, changes. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** A guest that is not ready after so long hangs, unless it has had little processor time meanwhile. */
 const MAKE_PATIENCE = { watchMs: 120_000, watchCpuS: 60 };
 const MAKE_LIMIT_MS = 240_000;
@@ -209,10 +210,9 @@ export class SavedGuests {
       await lchown(join(work, name), uid, uid);
     }
     await lchown(work, uid, uid);
-    await runProgram('ip', ['tuntap', 'add', 'dev', network.tap, 'mode', 'tap', 'user', `${uid}`]);
     const config: VmConfig = {
       // A jail's name: no other VM of this machine has it.
-      name: `clarateach-blank-${network.tap}`,
+      name: `clarateach-blank-${network.port}`,
       directory,
       kernel: shape.images.kernel,
       initrd: shape.images.initrd,
@@ -220,7 +220,7 @@ export class SavedGuests {
       memoryMiB: shape.memoryMiB,
       cpus: shape.cpus,
       disks: guestDisks({ root: shape.images.rootfs, workspace: 'workspace.ext4' }),
-      network,
+      network: { port: undefined, mac: network.mac },
       uid,
       begin: { kind: 'to-save' },
     };
@@ -255,9 +255,8 @@ export class SavedGuests {
     const { vmm, network } = this.#options;
     await vmm.kill(directory);
     await rm(directory, { recursive: true, force: true });
-    if (await exists(`/sys/class/net/${network.tap}`)) {
-      await runProgram('ip', ['link', 'delete', 'dev', network.tap]);
-    }
+    // A server of an earlier version had the blank guest's tap on the host.
+    await removeLink(network.port);
   }
 }
 

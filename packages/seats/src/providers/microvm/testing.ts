@@ -48,7 +48,7 @@ export interface TestInstallation {
   open(bridge?: Bridge): Promise<SeatProvider>;
   /** Whether a line of what the machine has, such as a table, is of this installation. */
   owns(line: string): boolean;
-  /** Processes, taps, bridges, rules, disks and addresses that are left. */
+  /** Processes, ports, bridges, rules, disks and addresses that are left. */
   leftovers(): Promise<string[]>;
   remove(): Promise<void>;
 }
@@ -101,11 +101,11 @@ export async function leftOversOf(installation: string, stateDirectory: string):
   ];
 }
 
-/** Taps, bridge, tables and rules of an installation that are there. */
+/** Ports of the bridge, the bridge, tables and rules of an installation that are there. */
 export async function networkLeftOvers(installation: string): Promise<string[]> {
   const network = new VmNetwork({ installation, stateDirectory: '/', bridge: undefined });
-  const { tap } = network.seat('192.168.0.0');
-  const tapPrefix = tap.slice(0, tap.indexOf('-') + 1);
+  const { port } = network.seat('192.168.0.0');
+  const prefix = port.slice(0, port.indexOf('-') + 1);
   const links = await readdir('/sys/class/net');
   const aliases = await Promise.all(
     links.map(async (name) => ({
@@ -116,7 +116,7 @@ export async function networkLeftOvers(installation: string): Promise<string[]> 
   const tables = (await runProgram('nft', ['list', 'tables']).catch(() => '')).split('\n');
   const forwarded = await runProgram('iptables', ['-w', '-S']).catch(() => '');
   return [
-    ...links.filter((name) => name.startsWith(tapPrefix)).map((name) => `tap ${name}`),
+    ...links.filter((name) => name.startsWith(prefix)).map((name) => `port ${name}`),
     ...aliases.filter(({ alias }) => alias === network.table).map(({ name }) => `bridge ${name}`),
     ...tables.filter((line) => line.endsWith(` ${network.table}`)),
     ...forwarded.split('\n').filter((line) => line.includes(network.table)),

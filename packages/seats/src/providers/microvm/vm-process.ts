@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
 import { isAlive, type ProcessIdentity, parseStat, send, until } from '../local/processes.ts';
 import { cgroupsHere, makeGroups, removeGroups, type VmLimits, vmGroups } from './cgroup.ts';
+import { inNamespace, requireNamespaces, type VmNamespace } from './vm-namespace.ts';
 import { GUEST_LINES, type GuestLine, type VmState } from './vmm.ts';
 
 /** The line of `/proc/<pid>/stat` of the VM's process, with the boot it belongs to. */
@@ -52,6 +53,8 @@ export interface VmProcess {
   readonly gid?: number | undefined;
   /** Kept by the kernel, where this process may make control groups. */
   readonly limits: VmLimits;
+  /** Undefined to stay in the network namespace of this process, for a VM without a network. */
+  readonly namespace: VmNamespace | undefined;
 }
 
 /** After: the VMM's process runs in its directory, and is found there. */
@@ -66,15 +69,20 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
     // Opened both ways: nobody waits for the other end, and there always is one.
     const input = vm.input === undefined ? 'ignore' : openSync(vm.input, 'r+');
     if (input !== 'ignore') opened.push(input);
+    // The way to the host's network, until the VM's own is furnished.
+    const output = vm.namespace === undefined ? log : openSync('/proc/self/ns/net', 'r');
+    if (output !== log) opened.push(output);
     const groups = await limited(vm);
-    const child = spawn('/bin/sh', ['-c', LAUNCH, 'clarateach-vm', ...dropped(vm), ...vm.command], {
+    const namespace = vm.namespace === undefined ? [] : inNamespace(vm.namespace);
+    const command = [...namespace, ...dropped(vm), ...vm.command];
+    const child = spawn('/bin/sh', ['-c', LAUNCH, 'clarateach-vm', ...command], {
       cwd: join(vm.directory, WORK),
       detached: true,
       env: {
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         CLARATEACH_GROUPS: groups.join(' '),
       },
-      stdio: [input, log, log, ...inherited],
+      stdio: [input, output, log, ...inherited],
     });
     child.unref();
     const exited = once(child, 'exit').then(() => true);
@@ -85,7 +93,7 @@ export async function launch(vm: VmProcess, signal: AbortSignal): Promise<void> 
       () => (ended = true),
     );
     const begun = async () => ended || (await isVmm(vm.directory));
-    if (!(await until(begun, { withinMs: LAUNCH_DEADLINE_MS, signal })) || ended) throw await notStarted(vm);
+    if (!(await until(begun, { withinMs: LAUNCH_DEADLINE_MS, signal })) || ended) throw await refused(vm);
   } catch (error) {
     // Whatever has begun is no VM, and what it had is given back.
     await killVm(vm.directory);
@@ -126,6 +134,14 @@ async function isVmm(directory: string): Promise<boolean> {
   if (!found) return false;
   const name = await readFile(`/proc/${found.pid}/comm`, 'utf8').catch(() => '');
   return name !== '' && !BEFORE_VMM.includes(name.trim());
+}
+
+async function refused(vm: VmProcess): Promise<ProviderError> {
+  if (vm.namespace === undefined) return notStarted(vm);
+  return requireNamespaces().then(
+    () => notStarted(vm),
+    (reason: ProviderError) => reason,
+  );
 }
 
 export async function notStarted({ directory }: { directory: string }): Promise<ProviderError> {

@@ -25,11 +25,18 @@ export interface VmConfig {
   /** In the order in which the guest sees them. */
   readonly disks: readonly VmDisk[];
   /** Undefined for a guest without a network. */
-  readonly network: { readonly tap: string; readonly mac: string } | undefined;
+  readonly network: VmNetworkDevice | undefined;
   /** Whom the process becomes, and who may use the disks; undefined to stay who starts it. */
   readonly uid: number | undefined;
   /** `boot` when left out. */
   readonly begin?: VmBeginning | undefined;
+}
+
+/** The guest's one network device, at a tap in a network namespace that only its VM's process is in. */
+export interface VmNetworkDevice {
+  /** The port of the host's bridge that the namespace is joined to by a pair; undefined for none: a blank guest. */
+  readonly port: string | undefined;
+  readonly mac: string;
 }
 
 /** How a guest comes to be: booted, booted so that it can be saved, or as a copy of one that was. */

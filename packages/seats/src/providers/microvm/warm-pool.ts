@@ -231,7 +231,7 @@ export class WarmPool {
             {
               ...{ address, kind, saved: guest },
               // A jail's name: no other VM of this machine has it.
-              name: `clarateach-warm-${network.seat(address).tap}`,
+              name: `clarateach-warm-${network.seat(address).port}`,
               directory: join(this.#directory, address),
             },
             signal,
