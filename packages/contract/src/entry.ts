@@ -11,7 +11,7 @@ const instant = z.iso.datetime();
 export const entryPolicy = z.enum(['open', 'registered', 'list']);
 export type EntryPolicy = z.infer<typeof entryPolicy>;
 
-const MAX_QUESTIONS = 10;
+export const MAX_QUESTIONS = 10;
 const MAX_ANSWER_LENGTH = 500;
 /** Registrations that one workshop keeps, cancelled ones with them. */
 export const MAX_REGISTRATIONS = 2_000;
@@ -61,6 +61,9 @@ export const answers = z.record(
   z.string().max(100),
   z.string().trim().max(MAX_ANSWER_LENGTH, `An answer has at most ${MAX_ANSWER_LENGTH} characters.`),
 );
+
+/** Said at a required question that was left open. */
+export const NOT_ANSWERED = 'Please answer this.';
 
 export const registerBody = z.object({
   code: joinCode,
@@ -165,5 +168,7 @@ export const colleague = z.object({
 export type Colleague = z.infer<typeof colleague>;
 
 export const addColleagueBody = z.object({
-  email: z.email('Type an e-mail address, such as you@example.org.').max(200),
+  email: z
+    .email('Type an e-mail address, such as you@example.org.')
+    .max(200, 'An address has at most 200 characters.'),
 });

@@ -108,7 +108,12 @@ export const createWorkshopBody = z.object({
   /** A join code of your own; made up when left out. */
   code: joinCode.optional(),
   /** For the seats' `claude`. Stored encrypted, never shown again, and not put into seats unless `injectApiKey` says so. */
-  apiKey: z.string().trim().min(8).max(500).optional(),
+  apiKey: z
+    .string()
+    .trim()
+    .min(8, 'This is too short for an API key. Paste all of it, or leave it empty.')
+    .max(500, 'This is too long for an API key: at most 500 characters.')
+    .optional(),
   /** Puts `apiKey` into every seat as CLAUDE_API_KEY: every learner can read and copy it. */
   injectApiKey: z.boolean().optional(),
   /** Who may take a seat; `open` when left out. */

@@ -11,8 +11,8 @@ import type {
   RegistrationList,
   RegistrationView,
 } from '@clarateach/contract/entry';
-import { MAX_REGISTRATIONS } from '@clarateach/contract/entry';
-import { PublicError } from '@clarateach/contract/errors';
+import { MAX_REGISTRATIONS, NOT_ANSWERED } from '@clarateach/contract/entry';
+import { PublicError, wrongFields } from '@clarateach/contract/errors';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { Transaction } from 'kysely';
 import type { z } from 'zod';
@@ -403,9 +403,9 @@ function checkedAnswers(
       field: `answers.${stray}`,
     });
   }
-  const missing = questions.find(({ label, required }) => required && (given[label] ?? '') === '');
-  if (missing) {
-    throw new PublicError('invalid_input', 'Please answer this.', { field: `answers.${missing.label}` });
+  const missing = questions.filter(({ label, required }) => required && (given[label] ?? '') === '');
+  if (missing.length > 0) {
+    throw wrongFields(missing.map(({ label }) => ({ field: `answers.${label}`, message: NOT_ANSWERED })));
   }
   return Object.fromEntries(
     questions.flatMap(({ label }) => (given[label] ? [[label, given[label]] as const] : [])),

@@ -183,6 +183,25 @@ describe('the API', () => {
       }
     });
 
+    it('with every field at once, and with no more of them than a person reads', async () => {
+      const several = await failure(
+        await admin.request('POST', '/api/workshops', { name: ' ', seats: 0, code: '!', apiKey: 'short' }),
+      );
+      assert.deepEqual([several.field, several.message], ['name', 'Give the workshop a name.']);
+      assert.deepEqual(several.problems?.[0], { field: 'name', message: 'Give the workshop a name.' });
+      assert.deepEqual(
+        several.problems?.map(({ field }) => field),
+        ['name', 'seats', 'code', 'apiKey'],
+      );
+      const one = await failure(await admin.request('POST', '/api/workshops', { ...made, seats: 0 }));
+      assert.equal(one.problems, undefined);
+      const answers = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`q${index}`, 1]));
+      const flood = await failure(
+        await server.anyone.request('POST', '/api/register', { code: workshop.code, name: 'Ann', answers }),
+      );
+      assert.equal(flood.problems?.length, 30);
+    });
+
     it('with the request as such', async () => {
       const malformed = { status: 400, code: 'invalid_input' };
       await fails(server.anyone, 'POST', '/api/join', '{"code":', malformed);

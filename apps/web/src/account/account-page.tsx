@@ -37,6 +37,7 @@ export function AccountPage() {
   );
 }
 
+const CURRENT_NEEDED = 'Type your current password to change this.';
 const FIELDS = ['name', 'email', 'password', 'currentPassword'] as const;
 
 function AccountForm({ account }: { readonly account: Account }) {
@@ -63,7 +64,10 @@ function AccountForm({ account }: { readonly account: Account }) {
       );
     },
   });
-  const errors = formErrors(save.error, FIELDS);
+  const secured = password !== '' || email.trim().toLowerCase() !== account.email;
+  const errors = formErrors(save.error, FIELDS, {
+    ...(account.hasPassword && secured && currentPassword === '' ? { currentPassword: CURRENT_NEEDED } : {}),
+  });
   return (
     <Form
       className="card form-card stack"

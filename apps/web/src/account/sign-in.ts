@@ -1,4 +1,4 @@
-import { offline, responseError } from '../api/api-error.ts';
+import { ApiError, offline, responseError } from '../api/api-error.ts';
 
 async function post(path: string, body: unknown): Promise<void> {
   let response: Response;
@@ -14,8 +14,16 @@ async function post(path: string, body: unknown): Promise<void> {
   if (!response.ok) throw await responseError(response);
 }
 
-/** Sets the session cookie. A wrong address or password is an `ApiError` with status 401. */
-export function signIn(email: string, password: string): Promise<void> {
+/**
+ * Sets the session cookie. A wrong address or password is an `ApiError` with status 401, which does not say
+ * which of them; an empty one is told apart before the server is asked.
+ */
+export async function signIn(email: string, password: string): Promise<void> {
+  const problems = [
+    ...(email === '' ? [{ field: 'email', message: 'Type your e-mail address.' }] : []),
+    ...(password === '' ? [{ field: 'password', message: 'Type your password.' }] : []),
+  ];
+  if (problems.length > 0) throw new ApiError('invalid_input', 'Fill in both fields.', { problems });
   return post('/api/auth/sign-in/email', { email, password });
 }
 
