@@ -8,7 +8,7 @@ import { swapOutput } from './build/swap-output.ts';
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 const SHARED =
-  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner|reach)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
 /** What the workspace and its editor, which comes later, have in common. */
 const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
 

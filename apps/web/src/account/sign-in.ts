@@ -1,16 +1,12 @@
-import { ApiError, offline, responseError } from '../api/api-error.ts';
+import { ApiError, responseError } from '../api/api-error.ts';
+import { ANSWER_MS, reach } from '../api/reach.ts';
 
 async function post(path: string, body: unknown): Promise<void> {
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  } catch (error) {
-    throw offline(error);
-  }
+  const response = await reach(
+    path,
+    { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+    ANSWER_MS,
+  );
   if (!response.ok) throw await responseError(response);
 }
 
