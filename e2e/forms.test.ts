@@ -83,7 +83,7 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
   });
   await page.getByLabel('Name', { exact: true }).fill('Forms');
   await page.getByLabel('Seats', { exact: true }).fill('1');
-  await page.getByLabel('Join code').fill('forms-1');
+  await page.getByLabel(/^Join code/).fill('forms-1');
   await page.getByLabel(/^API key/).fill('');
   await page.getByLabel(/Start the seats at once/).uncheck();
   await button('Create workshop').click();
@@ -99,7 +99,7 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
     picture: 'entry-settings',
     typed: { Places: '0', 'Question 1': 'Your team', 'Question 2': ' ' },
     action: 'Save',
-    says: [/^The cap is at least 1/, 'A question needs a text.', 'A question needs a text.'],
+    says: [/^Give at least 1 place/, 'A question needs a text.', 'A question needs a text.'],
   });
   // What was said of the second question is not said of the one that takes its place.
   await button('Remove question 2').click();

@@ -129,7 +129,7 @@ describe('a page whose server is away', skip === undefined ? {} : { skip }, () =
       await shows(learner.page, 'not saved yet');
       // The form sends what was typed before the server went.
       await writer.getByRole('button', { name: 'Invite', exact: true }).click();
-      await writer.getByText('This server sends no mail').waitFor();
+      await writer.getByRole('heading', { name: 'Hand over this link' }).waitFor();
     },
     () => {},
   );
@@ -154,12 +154,16 @@ async function settle(room: Room, installation: Installation, running: Running):
   await writer.getByLabel('E-mail').fill('ada@example.org');
 
   const learner = await room.person();
+  // Local seats: nothing takes long but what is wrong.
+  for (const each of [instructor, learner.context]) each.setDefaultTimeout(30_000);
   await joinAs(learner.page, installation, code, 'Ada Lovelace');
   await type(learner.page, 'echo hello > notes.txt; echo made-$((6*7))', 'made-42');
   await learner.page.getByRole('treeitem', { name: /notes\.txt/ }).dblclick();
   await learner.page.locator('.monaco-editor').first().click();
   await learner.page.keyboard.type('not saved yet ');
   await unsaved(learner.page).waitFor();
+  // All that a page says while it is away is there a few seconds after the page.
+  await learner.page.getByRole('region', { name: /^Notifications/ }).waitFor({ state: 'attached' });
   await teacher.getByText('1 taken').waitFor();
   return { learner, teacher, writer, instructor };
 }

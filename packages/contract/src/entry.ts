@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_QUESTIONS } from './form-limits.ts';
 import { joinCode, seatNumber, workshopId } from './ids.ts';
 import { learnerName } from './learner-name.ts';
 
@@ -11,7 +12,6 @@ const instant = z.iso.datetime();
 export const entryPolicy = z.enum(['open', 'registered', 'list']);
 export type EntryPolicy = z.infer<typeof entryPolicy>;
 
-export const MAX_QUESTIONS = 10;
 const MAX_ANSWER_LENGTH = 500;
 /** Registrations that one workshop keeps, cancelled ones with them. */
 export const MAX_REGISTRATIONS = 2_000;
@@ -30,17 +30,18 @@ export type Question = z.infer<typeof question>;
 const questions = z
   .array(question)
   .max(MAX_QUESTIONS, `A workshop asks at most ${MAX_QUESTIONS} questions.`)
-  .refine(
-    (asked) => new Set(asked.map(({ label }) => label.toLowerCase())).size === asked.length,
-    'Two questions have the same text. Make them different.',
-  );
+  .refine((asked) => {
+    // Those without a text are told so, each by itself.
+    const texts = asked.map(({ label }) => label.toLowerCase()).filter((text) => text !== '');
+    return new Set(texts).size === texts.length;
+  }, 'Two questions have the same text. Make them different.');
 
 /** How many are let in at most, those who wait not counted; null: as many as register. */
 const registrationCap = z
   .number()
-  .int('The cap is a whole number.')
-  .min(1, 'The cap is at least 1. Leave it empty for none.')
-  .max(MAX_REGISTRATIONS, `The cap is at most ${MAX_REGISTRATIONS}. Leave it empty for none.`)
+  .int('Places are a whole number.')
+  .min(1, 'Give at least 1 place, or leave it empty for no limit.')
+  .max(MAX_REGISTRATIONS, `Give at most ${MAX_REGISTRATIONS} places, or leave it empty for no limit.`)
   .nullable();
 
 export const entrySettings = z.object({ entry: entryPolicy, registrationCap, questions });
@@ -61,9 +62,6 @@ export const answers = z.record(
   z.string().max(100),
   z.string().trim().max(MAX_ANSWER_LENGTH, `An answer has at most ${MAX_ANSWER_LENGTH} characters.`),
 );
-
-/** Said at a required question that was left open. */
-export const NOT_ANSWERED = 'Please answer this.';
 
 export const registerBody = z.object({
   code: joinCode,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { entryPolicy, entrySettings } from './entry.ts';
+import { MAX_SEATS } from './form-limits.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
 import { runtimeName } from './runtime.ts';
 
@@ -82,7 +83,6 @@ export const workshopDetails = workshopSummary.extend({
 });
 export type WorkshopDetails = z.infer<typeof workshopDetails>;
 
-export const MAX_SEATS = 500;
 export const DEFAULT_TTL_MINUTES = 240;
 export const MAX_TTL_MINUTES = 7 * 24 * 60;
 

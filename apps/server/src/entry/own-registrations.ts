@@ -1,13 +1,13 @@
 import { normalizeCode } from '@clarateach/contract/codes';
-import {
-  type MadeRegistration,
-  NOT_ANSWERED,
-  type OwnRegistration,
-  type Question,
-  type RegisterBody,
-  type RegisterInfo,
+import type {
+  MadeRegistration,
+  OwnRegistration,
+  Question,
+  RegisterBody,
+  RegisterInfo,
 } from '@clarateach/contract/entry';
 import { PublicError, wrongFields } from '@clarateach/contract/errors';
+import { NOT_ANSWERED } from '@clarateach/contract/form-limits';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { Kysely, Transaction } from 'kysely';
 import { removedAmong, removedByInstructor } from '../removal/removal.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CODE_ALPHABET, spacedAccessCode } from '@clarateach/contract/codes';
-import { type EntryPolicy, NOT_ANSWERED, type RegistrationState } from '@clarateach/contract/entry';
+import type { EntryPolicy, RegistrationState } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
+import { NOT_ANSWERED } from '@clarateach/contract/form-limits';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { eachDatabase } from '../store/testing.ts';

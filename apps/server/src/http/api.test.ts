@@ -5,8 +5,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { ErrorBody } from '@clarateach/contract/errors';
+import { MAX_SEATS } from '@clarateach/contract/form-limits';
 import type { SeatSession } from '@clarateach/contract/join';
-import { MAX_SEATS, type WorkshopDetails } from '@clarateach/contract/workshop';
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { type TestClient, type TestServer, testServer } from '../testing/server.ts';
 
 describe('the API', () => {

@@ -1,4 +1,5 @@
-import { MAX_QUESTIONS, type Question } from '@clarateach/contract/entry';
+import type { Question } from '@clarateach/contract/entry';
+import { MAX_QUESTIONS } from '@clarateach/contract/form-limits';
 import { Plus, Trash2 } from 'lucide-react';
 import { useId } from 'react';
 import { FieldError, FieldGroup } from '../ui/field.tsx';

@@ -1,4 +1,5 @@
-import { type MadeRegistration, NOT_ANSWERED, type RegisterInfo } from '@clarateach/contract/entry';
+import type { MadeRegistration, RegisterInfo } from '@clarateach/contract/entry';
+import { NOT_ANSWERED } from '@clarateach/contract/form-limits';
 import { ArrowRight } from 'lucide-react';
 import { useState } from 'react';
 import { register } from '../api/learner.ts';

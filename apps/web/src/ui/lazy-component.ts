@@ -1,5 +1,6 @@
-import type { ComponentType, LazyExoticComponent } from 'react';
-import { lazy } from 'react';
+import type { ComponentType } from 'react';
+import { createElement, lazy } from 'react';
+import { offline } from '../api/api-error.ts';
 
 const RETRY_AFTER_MS = [200, 1_000, 3_000];
 
@@ -15,8 +16,22 @@ async function patiently<T>(load: () => Promise<T>): Promise<T> {
   return load();
 }
 
-export function lazyComponent<Props>(
+/**
+ * A component whose code comes when it is first shown. Code that does not come is an `ApiError` that says
+ * `offline`, for the nearest error boundary; shown once more, it is asked for once more.
+ */
+export function lazyComponent<Props extends object>(
   load: () => Promise<ComponentType<Props>>,
-): LazyExoticComponent<ComponentType<Props>> {
-  return lazy(async () => ({ default: await patiently(load) }));
+): ComponentType<Props> {
+  const attempt = () =>
+    lazy(async () => {
+      try {
+        return { default: await patiently(load) };
+      } catch (error) {
+        Current = attempt();
+        throw offline(error);
+      }
+    });
+  let Current: ComponentType<Props> = attempt();
+  return (props) => createElement(Current, props);
 }
