@@ -16,6 +16,8 @@ interface People {
   readonly teacher: Page;
   /** The same instructor, writing an invitation in another tab. */
   readonly writer: Page;
+  /** And looking around in a third. */
+  readonly walker: Page;
   readonly instructor: BrowserContext;
 }
 
@@ -54,16 +56,23 @@ describe('a page whose server is away', skip === undefined ? {} : { skip }, () =
 
   away(
     'says that the browser is offline, keeps what is typed, and goes on when it is back',
-    async ({ learner, teacher, writer, instructor }) => {
+    async ({ learner, teacher, writer, walker, instructor }) => {
       await learner.context.setOffline(true);
       await instructor.setOffline(true);
+      // Parts whose code was never fetched: a whole page, and a dialog over the workspace.
+      await walker.getByRole('link', { name: 'API tokens' }).click();
+      await learner.page.getByRole('button', { name: 'Help and keyboard shortcuts' }).click();
       await interrupted(teacher).waitFor();
       await writer.getByRole('button', { name: 'Invite', exact: true }).click();
-      await writer.getByText('The server cannot be reached. Nothing is lost').waitFor();
+      await unreached(writer).waitFor();
       await room.picture(writer, 'offline-form');
       await keys(learner.page, 'echo offline-$((6*7))');
       await saveFails(learner.page);
       await room.picture(learner.page, 'offline-seat');
+      await walker.getByRole('heading', { name: 'The server cannot be reached' }).waitFor();
+      // Of the save, and of the help.
+      await unreached(learner.page).nth(1).waitFor();
+      await room.picture(walker, 'offline-page');
 
       await learner.context.setOffline(false);
       await instructor.setOffline(false);
@@ -72,6 +81,10 @@ describe('a page whose server is away', skip === undefined ? {} : { skip }, () =
       await shows(learner.page, 'offline-42');
       await connected(learner.page);
       await unsaved(learner.page).waitFor();
+      await walker.getByRole('heading', { name: 'API tokens' }).waitFor();
+      await learner.page.getByRole('button', { name: 'Help and keyboard shortcuts' }).click();
+      await learner.page.getByRole('dialog').waitFor();
+      await learner.page.keyboard.press('Escape');
     },
     async () => {
       await people.learner.context.setOffline(false);
@@ -116,7 +129,7 @@ describe('a page whose server is away', skip === undefined ? {} : { skip }, () =
       await room.picture(learner.page, 'killed-seat');
       await saveFails(learner.page);
       await writer.getByRole('button', { name: 'Invite', exact: true }).click();
-      await writer.getByText('The server cannot be reached. Nothing is lost').waitFor();
+      await unreached(writer).waitFor();
 
       running = await installation.up();
       await shows(learner.page, 'killed-42');
@@ -153,6 +166,10 @@ async function settle(room: Room, installation: Installation, running: Running):
   await writer.getByRole('button', { name: 'Invite somebody' }).click();
   await writer.getByLabel('E-mail').fill('ada@example.org');
 
+  const walker = await instructor.newPage();
+  await walker.goto(`${installation.url}/account`);
+  await walker.getByRole('link', { name: 'API tokens' }).waitFor();
+
   const learner = await room.person();
   // Local seats: nothing takes long but what is wrong.
   for (const each of [instructor, learner.context]) each.setDefaultTimeout(30_000);
@@ -165,16 +182,17 @@ async function settle(room: Room, installation: Installation, running: Running):
   // All that a page says while it is away is there a few seconds after the page.
   await learner.page.getByRole('region', { name: /^Notifications/ }).waitFor({ state: 'attached' });
   await teacher.getByText('1 taken').waitFor();
-  return { learner, teacher, writer, instructor };
+  return { learner, teacher, writer, walker, instructor };
 }
 
 const interrupted = (page: Page): Locator => page.getByText('Live updates interrupted, reconnecting');
 const unsaved = (page: Page): Locator => page.getByRole('tab', { name: /notes\.txt.*not saved/ });
+const unreached = (page: Page): Locator => page.getByText('The server cannot be reached. Nothing is lost');
 const connected = (page: Page) => page.getByText('Connected', { exact: true }).waitFor();
 
 /** The edits cannot be saved now; the page says so and keeps them. */
 async function saveFails(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('The server cannot be reached. Nothing is lost').first().waitFor();
+  await unreached(page).first().waitFor();
   await unsaved(page).waitFor();
 }

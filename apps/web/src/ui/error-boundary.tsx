@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { Component } from 'react';
 import { ApiError } from '../api/api-error.ts';
 import { ErrorPage } from './error-page.tsx';
+import { forgetFailures } from './lazy-component.ts';
 
 interface ErrorBoundaryProps {
   readonly children: ReactNode;
@@ -22,6 +23,7 @@ export class ErrorBoundary extends Component<ErrorBoundaryProps, State> {
   }
 
   override componentDidCatch(error: unknown): void {
+    forgetFailures();
     this.props.onError?.(error);
   }
 
