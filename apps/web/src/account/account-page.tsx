@@ -12,6 +12,7 @@ import { Form, SubmitButton } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { toast, toastError } from '../ui/toast.ts';
+import { EmailField, NameField } from './fields.tsx';
 import { SessionList } from './session-list.tsx';
 
 export function AccountPage() {
@@ -80,21 +81,8 @@ function AccountForm({ account }: { readonly account: Account }) {
           You came by a one-time link. Set a password, so that you can sign in again.
         </Notice>
       )}
-      <Field
-        label="Name"
-        autoComplete="name"
-        value={name}
-        error={errors.fields.name}
-        onChange={(event) => setName(event.target.value)}
-      />
-      <Field
-        label="E-mail"
-        type="email"
-        autoComplete="username"
-        value={email}
-        error={errors.fields.email}
-        onChange={(event) => setEmail(event.target.value)}
-      />
+      <NameField value={name} error={errors.fields.name} onType={setName} />
+      <EmailField value={email} error={errors.fields.email} onType={setEmail} />
       {!account.emailVerified && account.email !== '' && <Unconfirmed email={account.email} />}
       {account.hasPassword && (
         <Field

@@ -14,6 +14,7 @@ import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryPage, MailAsked } from './entry-page.tsx';
+import { EmailField } from './fields.tsx';
 import { signIn } from './sign-in.ts';
 
 /** Why somebody was led back here, as the server names it. */
@@ -108,15 +109,7 @@ function PasswordForm({ email, onEmail, next, ways, onMailed }: PasswordFormProp
           enter.mutate();
         }}
       >
-        <Field
-          label="E-mail"
-          type="email"
-          name="email"
-          autoComplete="username"
-          value={email}
-          error={errors.fields.email}
-          onChange={(event) => onEmail(event.target.value)}
-        />
+        <EmailField value={email} error={errors.fields.email} onType={onEmail} />
         <Field
           label="Password"
           type="password"
