@@ -3,6 +3,7 @@ import { defineConfig } from 'vite';
 import { contractRoutes } from './build/contract-routes.ts';
 import { precompress } from './build/precompress.ts';
 import { swapOutput } from './build/swap-output.ts';
+import { withoutZod } from './build/without-zod.ts';
 
 /** Where `npm run dev` finds the API. */
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
@@ -13,7 +14,7 @@ const SHARED =
 const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
 
 export default defineConfig({
-  plugins: [react(), contractRoutes(), precompress(), swapOutput()],
+  plugins: [react(), contractRoutes(), withoutZod(), precompress(), swapOutput()],
   worker: { format: 'es' },
   // The server puts the nonce of each answer in its place.
   html: { cspNonce: '__CSP_NONCE__' },
@@ -32,7 +33,7 @@ export default defineConfig({
           ],
         },
       },
-      // The contract's schemas have no effects: a page that uses one constant of it carries no zod.
+      // Plain schemas have no effects, and go where nothing uses them; those that are made of others stay.
       treeshake: { manualPureFunctions: ['z'] },
     },
   },
