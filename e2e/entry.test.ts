@@ -85,7 +85,7 @@ async function makeWorkshop(
   await page.getByLabel('Question 1', { exact: true }).fill('Your team');
   await page.getByLabel('required', { exact: true }).check();
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('The cap is at least 1.').waitFor();
+  await page.getByText('Give at least 1 place').waitFor();
   assert.equal(await page.getByLabel('Question 1', { exact: true }).inputValue(), 'Your team');
   await room.picture(page, 'entry-settings');
   await page.getByLabel('Places').fill('1');

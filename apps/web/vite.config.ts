@@ -3,17 +3,18 @@ import { defineConfig } from 'vite';
 import { contractRoutes } from './build/contract-routes.ts';
 import { precompress } from './build/precompress.ts';
 import { swapOutput } from './build/swap-output.ts';
+import { withoutZod } from './build/without-zod.ts';
 
 /** Where `npm run dev` finds the API. */
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 const SHARED =
-  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner|reach)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
 /** What the workspace and its editor, which comes later, have in common. */
 const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
 
 export default defineConfig({
-  plugins: [react(), contractRoutes(), precompress(), swapOutput()],
+  plugins: [react(), contractRoutes(), withoutZod(), precompress(), swapOutput()],
   worker: { format: 'es' },
   // The server puts the nonce of each answer in its place.
   html: { cspNonce: '__CSP_NONCE__' },
@@ -32,7 +33,7 @@ export default defineConfig({
           ],
         },
       },
-      // The contract's schemas have no effects: a page that uses one constant of it carries no zod.
+      // Plain schemas have no effects, and go where nothing uses them; those that are made of others stay.
       treeshake: { manualPureFunctions: ['z'] },
     },
   },

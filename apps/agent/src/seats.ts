@@ -6,6 +6,7 @@ import { Slots, Turnstiles } from '@clarateach/seats/turnstile';
 import type { Holders } from './holders.ts';
 import type { Owners } from './owners.ts';
 import { createSeatRoutes } from './seat-routes.ts';
+import { vmState, vmView } from './vm-view.ts';
 
 /** How often each seat is looked at when nobody asks, so that routes are right while the server is away. */
 const WATCH_MS = 3_000;
@@ -155,20 +156,6 @@ export async function openAgentSeats(deps: {
     record(seat, { state: 'absent' });
   };
 
-  const viewOf = (id: SeatId, seen: Observed): Vm => {
-    const holder = holders.of(id);
-    return {
-      workshop_id: id.workshop,
-      seat_id: id.seat,
-      name: seatName(id),
-      state: stateOf(seen),
-      ...(seen.state === 'exited' ? { code: seen.code, reason: seen.reason } : {}),
-      holder: holder?.odehash ?? null,
-      holder_revision: holder?.revision ?? null,
-      installation: owners.of(id),
-    };
-  };
-
   const watch = async (): Promise<void> => {
     try {
       await sync(AbortSignal.any([closing.signal, AbortSignal.timeout(LOOK_MS)]));
@@ -203,7 +190,7 @@ export async function openAgentSeats(deps: {
 
     states() {
       const counts: Record<Vm['state'], number> = { absent: 0, starting: 0, running: 0, exited: 0 };
-      for (const { seen } of held.values()) counts[stateOf(seen)]++;
+      for (const { seen } of held.values()) counts[vmState(seen)]++;
       return counts;
     },
 
@@ -256,12 +243,12 @@ export async function openAgentSeats(deps: {
 
     async look(id, signal) {
       const seen = await observe(id, signal);
-      return seen.state === 'absent' && !held.has(seatName(id)) ? undefined : viewOf(id, seen);
+      return seen.state === 'absent' && !held.has(seatName(id)) ? undefined : vmView(id, seen, deps);
     },
 
     async list(signal) {
       await sync(signal);
-      return [...held.values()].map((seat) => viewOf(seat.id, seat.seen));
+      return [...held.values()].map((seat) => vmView(seat.id, seat.seen, deps));
     },
 
     async setHolder(id, holder) {
@@ -286,10 +273,6 @@ export async function openAgentSeats(deps: {
       await watching;
     },
   };
-}
-
-function stateOf(seen: Observed): Vm['state'] {
-  return seen.state === 'lost' ? 'absent' : seen.state;
 }
 
 function endpointOf({ seen }: Held) {

@@ -1,5 +1,5 @@
 import { api } from '@clarateach/contract/api';
-import { errorBody } from '@clarateach/contract/errors';
+import { errorBody, type FieldProblem } from '@clarateach/contract/errors';
 import { createORPCClient, ORPCError } from '@orpc/client';
 import type { ContractRouterClient } from '@orpc/contract';
 import { OpenAPILink } from '@orpc/openapi-client/fetch';
@@ -47,8 +47,10 @@ export function describeApiError(error: unknown, address: ApiAddress): Error {
           : 'The server does not accept this API token.';
       return new CommandError(`${what} ${how}`, { cause: error });
     }
-    const { field } = (error.data ?? {}) as { field?: string };
-    const text = `${field === undefined ? '' : `${field}: `}${error.message}`;
+    const { field, problems } = (error.data ?? {}) as { field?: string; problems?: readonly FieldProblem[] };
+    const text = (problems ?? [{ field, message: error.message }])
+      .map((problem) => `${problem.field === undefined ? '' : `${problem.field}: `}${problem.message}`)
+      .join('\n');
     return error.code === 'invalid_input' ? new UsageError(text) : new CommandError(text, { cause: error });
   }
   if (error instanceof TypeError && error.cause !== undefined) {

@@ -6,9 +6,6 @@ import { AGENT_GATEWAY_PATH } from '@clarateach/contract/agent-api';
 import type { WorkerView } from '@clarateach/contract/health';
 import type { SeatId } from '@clarateach/contract/ids';
 import { createGateway } from '@clarateach/gateway/gateway';
-import type { GatewayEvent } from '@clarateach/gateway/ports';
-import type { FastifyBaseLogger } from 'fastify';
-import { createAudit } from './audit/audit.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createDiskWatch } from './disk-watch.ts';
@@ -21,25 +18,20 @@ import { createMetrics } from './http/metrics.ts';
 import { createOrigins } from './http/origins.ts';
 import { createJoin } from './join/join.ts';
 import { listen } from './listener.ts';
-import { openMailer } from './mail/mailer.ts';
 import { openStore } from './open-store.ts';
-import { createPeople } from './people/people.ts';
-import { createProvider } from './people/provider.ts';
+import { openAccounts } from './people/open-accounts.ts';
 import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
 import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
 import { openRevocations } from './removal/revocations.ts';
 import { listenToServers } from './removal/signals.ts';
 import { type Runtimes, readyGuests, stopSeats } from './runtimes.ts';
+import { createSeatLog } from './seat-log.ts';
 import { openSeatPlaces } from './seat-places.ts';
 import { createSeatRoutes } from './seat-routes.ts';
-import { openKeyring } from './tokens/keyring.ts';
+import { openSecrets } from './tokens/open-secrets.ts';
 import { createPreparedSeats } from './tokens/prepared-seats.ts';
-import { openSealedSecrets } from './tokens/sealed-secrets.ts';
-import { createSealing } from './tokens/sealing.ts';
 import { createSeatTokens } from './tokens/seat-tokens.ts';
-import { secretSource } from './tokens/secret-source.ts';
-import { openSigningKeys } from './tokens/signing-keys.ts';
 import { createChanges } from './workshops/changes.ts';
 import { createViews } from './workshops/view.ts';
 import { createWorkshops } from './workshops/workshops.ts';
@@ -112,6 +104,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   });
   const { log } = app;
   const onError = (error: unknown) => log.error({ err: error }, 'failed beside the requests');
+  const seatLog = createSeatLog(log);
 
   const database = starting.adopt(
     await openStore(config.database, {
@@ -120,38 +113,18 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     }),
     (each) => each.close(),
   );
-  const keyring = starting.adopt(
-    await openKeyring({ source: secretSource(config.secret), onError }),
+  const { sealing, sealed, keys } = starting.adopt(
+    await openSecrets({ secret: config.secret, database, now, onError }),
     (each) => each.close(),
   );
-  const sealing = createSealing(keyring.secrets);
-  const secrets = await openSealedSecrets(database, sealing);
-  const keys = starting.adopt(await openSigningKeys({ database, sealing, now, onError }), (each) =>
-    each.close(),
-  );
-  const { signUp, provider: issuer, mail, printMail } = config.accounts;
-  const print = overrides.print ?? ((text) => void process.stdout.write(`${text}\n`));
-  const mailer = starting.adopt(
-    await openMailer({ settings: mail, print: printMail ? print : undefined, onError }),
+  const { people, provider, mailer, audit } = starting.adopt(
+    await openAccounts(config.accounts, {
+      ...{ database, publicUrl, secrets: sealed, now, onError },
+      auditDays: config.auditDays,
+      print: overrides.print ?? ((text) => void process.stdout.write(`${text}\n`)),
+    }),
     (each) => each.close(),
   );
-  const accounts = { database, publicUrl, secret: secrets.sessions, now, signUp, onError };
-  const audit = starting.adopt(
-    createAudit({ database, secret: secrets.audit, now, keepDays: config.auditDays, onError }),
-    (each) => each.close(),
-  );
-  const people = createPeople({
-    ...accounts,
-    mailer,
-    provider: issuer?.name,
-    onInvitationAccepted: ({ email, role }) => {
-      const name = email;
-      const target = { kind: 'person', name } as const;
-      void audit.record({ actor: target, action: 'invitation.accepted', target, details: { role } });
-    },
-  });
-  const provider =
-    issuer && createProvider({ ...accounts, settings: issuer, invitations: people.invitations });
 
   const changes = starting.adopt(createChanges(database, onError), (each) => each.close());
   const revocations = starting.adopt(await openRevocations({ database, now, onError }), (each) =>
@@ -186,9 +159,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       );
   // Seats on workers are the workers' to keep.
   if (overrides.atEnd === 'stop-seats' && !workers) {
-    starting.defer(() =>
-      stopSeats(runtimes, (error) => log.error({ err: error }, 'a seat could not be stopped')),
-    );
+    starting.defer(() => stopSeats(runtimes, seatLog.notStopped));
   }
 
   const workerViews = (): readonly WorkerView[] => workers?.view() ?? [];
@@ -196,12 +167,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   const disks = starting.adopt(
     createDiskWatch({
       places: { data: config.dataDirectory, ...(runtimes.has('docker') ? { docker: DOCKER_DIRECTORY } : {}) },
-      onChange: ({ place, freeBytes }, low) => {
-        const facts = { disk: place, freeMiB: Math.round(freeBytes / 2 ** 20) };
-        if (low)
-          log.warn(facts, 'a disk is nearly full; docker system df -v and du tell which seat fills it');
-        else log.info(facts, 'a disk has room again');
-      },
+      onChange: seatLog.disk,
       onError,
     }),
     (each) => each.close(),
@@ -245,10 +211,9 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
         }),
       onStep: (step, id, failure) => {
         metrics.reconcilerStep(step, failure?.kind ?? 'ok');
-        if (failure) log.warn({ ...named(id), step, failure }, 'a seat failed');
-        else log.info({ ...named(id), step }, 'took a step for a seat');
+        seatLog.step(step, id, failure);
       },
-      onError: (error, id) => log.error({ err: error, ...named(id) }, 'a seat could not be looked after'),
+      onError: seatLog.notLookedAfter,
       onSuperviseError: onError,
     }),
     (each) => each.close(),
@@ -262,12 +227,12 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     previews: {
       domain: origins.domain,
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
-      secret: secrets.previews,
+      secret: sealed.previews,
     },
     ...(workers ? { agentToken: workers.token } : {}),
     clock: now,
     connectionsPerSeat,
-    onEvent: (event) => logGateway(log, event),
+    onEvent: seatLog.gateway,
   });
   const closing = new AbortController();
   starting.defer(async () => {
@@ -350,18 +315,6 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       return ended;
     },
   };
-}
-
-function named({ workshop, seat }: SeatId): { readonly workshop: string; readonly seat: number } {
-  return { workshop, seat };
-}
-
-function logGateway(log: FastifyBaseLogger, event: GatewayEvent): void {
-  const { id, ...rest } = event;
-  const fields = { ...(id ? named(id) : {}), ...rest };
-  if (event.type !== 'refused') log.info(fields, 'a seat connection');
-  else if (event.status >= 500) log.warn({ ...fields, err: event.cause }, 'the gateway refused a request');
-  else log.info(fields, 'the gateway refused a request');
 }
 
 function hostOf(agent: string | undefined): string {

@@ -88,7 +88,7 @@ export const apiToken = z.object({
 export type ApiToken = z.infer<typeof apiToken>;
 
 export const createTokenBody = z.object({
-  name: z.string().trim().min(1, 'Give the token a name.').max(100),
+  name: z.string().trim().min(1, 'Give the token a name.').max(100, 'A name has at most 100 characters.'),
   /** Left out: all that its maker may do. */
   scopes: z.array(tokenScope).min(1, 'Choose at least one thing that the token may do.').max(4).optional(),
   /** Left out: it does not expire. */

@@ -61,11 +61,19 @@ export const dataSubject = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('learner'),
     workshopId,
-    name: z.string().trim().min(1, 'Type the name that the learner joined with.').max(60),
+    name: z
+      .string()
+      .trim()
+      .min(1, 'Type the name that the learner joined with.')
+      .max(60, 'A name has at most 60 characters.'),
   }),
   z.object({
     kind: z.literal('account'),
-    email: z.string().trim().min(1, 'Type the e-mail address.').max(200),
+    email: z
+      .string()
+      .trim()
+      .min(1, 'Type the e-mail address.')
+      .max(200, 'An address has at most 200 characters.'),
   }),
 ]);
 export type DataSubject = z.infer<typeof dataSubject>;

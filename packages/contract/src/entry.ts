@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_QUESTIONS } from './form-limits.ts';
 import { joinCode, seatNumber, workshopId } from './ids.ts';
 import { learnerName } from './learner-name.ts';
 
@@ -11,7 +12,6 @@ const instant = z.iso.datetime();
 export const entryPolicy = z.enum(['open', 'registered', 'list']);
 export type EntryPolicy = z.infer<typeof entryPolicy>;
 
-const MAX_QUESTIONS = 10;
 const MAX_ANSWER_LENGTH = 500;
 /** Registrations that one workshop keeps, cancelled ones with them. */
 export const MAX_REGISTRATIONS = 2_000;
@@ -30,17 +30,18 @@ export type Question = z.infer<typeof question>;
 const questions = z
   .array(question)
   .max(MAX_QUESTIONS, `A workshop asks at most ${MAX_QUESTIONS} questions.`)
-  .refine(
-    (asked) => new Set(asked.map(({ label }) => label.toLowerCase())).size === asked.length,
-    'Two questions have the same text. Make them different.',
-  );
+  .refine((asked) => {
+    // Those without a text are told so, each by itself.
+    const texts = asked.map(({ label }) => label.toLowerCase()).filter((text) => text !== '');
+    return new Set(texts).size === texts.length;
+  }, 'Two questions have the same text. Make them different.');
 
 /** How many are let in at most, those who wait not counted; null: as many as register. */
 const registrationCap = z
   .number()
-  .int('The cap is a whole number.')
-  .min(1, 'The cap is at least 1. Leave it empty for none.')
-  .max(MAX_REGISTRATIONS, `The cap is at most ${MAX_REGISTRATIONS}. Leave it empty for none.`)
+  .int('Places are a whole number.')
+  .min(1, 'Give at least 1 place, or leave it empty for no limit.')
+  .max(MAX_REGISTRATIONS, `Give at most ${MAX_REGISTRATIONS} places, or leave it empty for no limit.`)
   .nullable();
 
 export const entrySettings = z.object({ entry: entryPolicy, registrationCap, questions });
@@ -165,5 +166,7 @@ export const colleague = z.object({
 export type Colleague = z.infer<typeof colleague>;
 
 export const addColleagueBody = z.object({
-  email: z.email('Type an e-mail address, such as you@example.org.').max(200),
+  email: z
+    .email('Type an e-mail address, such as you@example.org.')
+    .max(200, 'An address has at most 200 characters.'),
 });

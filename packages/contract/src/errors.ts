@@ -35,6 +35,10 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
+/** One field of a request that is wrong: as a dotted path, and in words for a person. */
+const fieldProblem = z.object({ field: z.string(), message: z.string() });
+export type FieldProblem = z.infer<typeof fieldProblem>;
+
 /** The body of every error: `{error: {code, message, requestId}}`. */
 export const errorBody = z.object({
   error: z.object({
@@ -44,6 +48,8 @@ export const errorBody = z.object({
     requestId: z.string(),
     /** For `invalid_input`: the field that is wrong, as a dotted path. */
     field: z.string().optional(),
+    /** For `invalid_input` where several fields are wrong: each of them once, `field` and `message` first. */
+    problems: z.array(fieldProblem).optional(),
     /** For `too_many_attempts` and `unavailable`: when to try again, in seconds; also in `Retry-After`. */
     retryAfterSeconds: z.number().optional(),
   }),
@@ -52,6 +58,7 @@ export type ErrorBody = z.infer<typeof errorBody>;
 
 interface PublicErrorDetails {
   readonly field?: string;
+  readonly problems?: readonly FieldProblem[];
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
@@ -60,6 +67,8 @@ interface PublicErrorDetails {
 export class PublicError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  /** Of several fields; empty where at most one is wrong. */
+  readonly problems: readonly FieldProblem[];
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: PublicErrorDetails = {}) {
@@ -67,6 +76,7 @@ export class PublicError extends Error {
     this.name = 'PublicError';
     this.code = code;
     this.field = details.field;
+    this.problems = details.problems ?? [];
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 
@@ -81,8 +91,23 @@ export class PublicError extends Error {
         message: this.message,
         requestId,
         ...(this.field === undefined ? {} : { field: this.field }),
+        ...(this.problems.length === 0 ? {} : { problems: [...this.problems] }),
         ...(this.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: this.retryAfterSeconds }),
       },
     };
   }
+}
+
+/** Refuses a request for all of its fields that are wrong, at least one. */
+export function wrongFields(
+  problems: readonly FieldProblem[],
+  details: { readonly cause?: unknown } = {},
+): PublicError {
+  const [first] = problems;
+  if (!first) throw new Error('No field is wrong.');
+  return new PublicError('invalid_input', first.message, {
+    field: first.field,
+    ...(problems.length > 1 ? { problems } : {}),
+    ...details,
+  });
 }

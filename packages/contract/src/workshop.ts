@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { entryPolicy, entrySettings } from './entry.ts';
+import { MAX_SEATS } from './form-limits.ts';
 import { joinCode, odehash, seatNumber, workshopId } from './ids.ts';
 import { runtimeName } from './runtime.ts';
 
@@ -82,7 +83,6 @@ export const workshopDetails = workshopSummary.extend({
 });
 export type WorkshopDetails = z.infer<typeof workshopDetails>;
 
-export const MAX_SEATS = 500;
 export const DEFAULT_TTL_MINUTES = 240;
 export const MAX_TTL_MINUTES = 7 * 24 * 60;
 
@@ -108,7 +108,12 @@ export const createWorkshopBody = z.object({
   /** A join code of your own; made up when left out. */
   code: joinCode.optional(),
   /** For the seats' `claude`. Stored encrypted, never shown again, and not put into seats unless `injectApiKey` says so. */
-  apiKey: z.string().trim().min(8).max(500).optional(),
+  apiKey: z
+    .string()
+    .trim()
+    .min(8, 'This is too short for an API key. Paste all of it, or leave it empty.')
+    .max(500, 'This is too long for an API key: at most 500 characters.')
+    .optional(),
   /** Puts `apiKey` into every seat as CLAUDE_API_KEY: every learner can read and copy it. */
   injectApiKey: z.boolean().optional(),
   /** Who may take a seat; `open` when left out. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { MAX_SEATS } from '@clarateach/contract/workshop';
+import { MAX_SEATS } from '@clarateach/contract/form-limits';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { portNumber, wholeNumber } from '../numbers.ts';
 import type { Output } from '../output.ts';

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { CODE_ALPHABET, spacedAccessCode } from '@clarateach/contract/codes';
 import type { EntryPolicy, RegistrationState } from '@clarateach/contract/entry';
 import { PublicError } from '@clarateach/contract/errors';
+import { NOT_ANSWERED } from '@clarateach/contract/form-limits';
 import type { Odehash, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { eachDatabase } from '../store/testing.ts';
@@ -105,18 +106,26 @@ eachDatabase('registration', (open, kind) => {
       questions: [
         { label: 'Team', required: true },
         { label: 'Diet', required: false },
+        { label: 'City', required: true },
       ],
     });
     const register = (answers?: Record<string, string>) =>
       plane.registrations.register({ code, name: 'Ada', answers });
-    await assert.rejects(register(), refused('invalid_input', 'answers.Team'));
-    await assert.rejects(register({ Team: '' }), refused('invalid_input', 'answers.Team'));
+    const unanswered = (...labels: string[]) => ({
+      field: `answers.${labels[0]}`,
+      problems:
+        labels.length > 1
+          ? labels.map((label) => ({ field: `answers.${label}`, message: NOT_ANSWERED }))
+          : [],
+    });
+    await assert.rejects(register(), unanswered('Team', 'City'));
+    await assert.rejects(register({ Team: '', City: 'Ghent' }), unanswered('Team'));
     await assert.rejects(register({ Team: 'A', Admin: 'yes' }), refused('invalid_input', 'answers.Admin'));
-    await register({ Team: 'Blue', Diet: '' });
+    await register({ Team: 'Blue', Diet: '', City: 'Ghent' });
     const { registrations } = await plane.registrations.list(owner, id);
     assert.deepEqual(
       registrations.map(({ answers }) => answers),
-      [{ Team: 'Blue' }],
+      [{ Team: 'Blue', City: 'Ghent' }],
     );
   });
 

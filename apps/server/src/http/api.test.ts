@@ -5,8 +5,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { ErrorBody } from '@clarateach/contract/errors';
+import { MAX_SEATS } from '@clarateach/contract/form-limits';
 import type { SeatSession } from '@clarateach/contract/join';
-import { MAX_SEATS, type WorkshopDetails } from '@clarateach/contract/workshop';
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { type TestClient, type TestServer, testServer } from '../testing/server.ts';
 
 describe('the API', () => {
@@ -181,6 +182,25 @@ describe('the API', () => {
         const { status, code } = await failure(await admin.request('POST', '/api/workshops', body));
         assert.deepEqual([status, code], [400, 'invalid_input']);
       }
+    });
+
+    it('with every field at once, and with no more of them than a person reads', async () => {
+      const several = await failure(
+        await admin.request('POST', '/api/workshops', { name: ' ', seats: 0, code: '!', apiKey: 'short' }),
+      );
+      assert.deepEqual([several.field, several.message], ['name', 'Give the workshop a name.']);
+      assert.deepEqual(several.problems?.[0], { field: 'name', message: 'Give the workshop a name.' });
+      assert.deepEqual(
+        several.problems?.map(({ field }) => field),
+        ['name', 'seats', 'code', 'apiKey'],
+      );
+      const one = await failure(await admin.request('POST', '/api/workshops', { ...made, seats: 0 }));
+      assert.equal(one.problems, undefined);
+      const answers = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`q${index}`, 1]));
+      const flood = await failure(
+        await server.anyone.request('POST', '/api/register', { code: workshop.code, name: 'Ann', answers }),
+      );
+      assert.equal(flood.problems?.length, 30);
     });
 
     it('with the request as such', async () => {

@@ -1,4 +1,4 @@
-import { type ErrorBody, PublicError } from '@clarateach/contract/errors';
+import { type ErrorBody, type FieldProblem, PublicError, wrongFields } from '@clarateach/contract/errors';
 import { ORPCError, ValidationError } from '@orpc/server';
 
 /** An answer to a request that failed. */
@@ -41,10 +41,12 @@ function internal(cause: unknown): PublicError {
 
 /** Parts of a request that the contract names where a procedure sees them apart. */
 const PARTS = new Set(['body', 'query', 'params']);
+/** Fields that one answer names: more than any form has, and little enough for a request of nothing but faults. */
+const MAX_PROBLEMS = 30;
 
 function invalidInput(error: ORPCError<string, unknown>, parameters: readonly string[]): PublicError {
-  const issue = error.cause instanceof ValidationError ? error.cause.issues[0] : undefined;
-  if (!issue) {
+  const issues = error.cause instanceof ValidationError ? error.cause.issues : [];
+  if (issues.length === 0) {
     return new PublicError(
       'invalid_input',
       'The request could not be read. Send JSON as the API describes it.',
@@ -53,14 +55,19 @@ function invalidInput(error: ORPCError<string, unknown>, parameters: readonly st
       },
     );
   }
-  const path = (issue.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step));
-  const field = (PARTS.has(path[0] ?? '') ? path.slice(1) : path).join('.');
-  // What an address names and cannot exist, does not exist.
-  if (parameters.includes(field)) return new PublicError('not_found', 'There is nothing at this address.');
-  return new PublicError('invalid_input', inWords(issue.message, field, valueAt(error, path)), {
-    ...(field === '' ? {} : { field }),
-    cause: error,
-  });
+  const problems = new Map<string, FieldProblem>();
+  for (const issue of issues) {
+    const path = (issue.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step));
+    const field = (PARTS.has(path[0] ?? '') ? path.slice(1) : path).join('.');
+    // What an address names and cannot exist, does not exist.
+    if (parameters.includes(field)) return new PublicError('not_found', 'There is nothing at this address.');
+    // What is wrong with a field first often brings the rest with it.
+    if (problems.has(field) || problems.size === MAX_PROBLEMS) continue;
+    problems.set(field, { field, message: inWords(issue.message, field, valueAt(error, path)) });
+  }
+  const whole = problems.get('');
+  if (whole) return new PublicError('invalid_input', whole.message, { cause: error });
+  return wrongFields([...problems.values()], { cause: error });
 }
 
 /** The contract's own messages are sentences for people; zod's are not, and have to be told of what. */

@@ -58,6 +58,15 @@ const ERROR_SCHEMA: OpenAPI.SchemaObject = {
         },
         requestId: { type: 'string' },
         field: { type: 'string', description: 'For `invalid_input`: the field that is wrong.' },
+        problems: {
+          type: 'array',
+          description: 'For `invalid_input` where several fields are wrong: each of them.',
+          items: {
+            type: 'object',
+            required: ['field', 'message'],
+            properties: { field: { type: 'string' }, message: { type: 'string' } },
+          },
+        },
         retryAfterSeconds: { type: 'number', description: 'When to try again; also in `Retry-After`.' },
       },
     },
@@ -72,7 +81,11 @@ const SECURITY: Record<ProcedureMeta['caller'], OpenAPI.SecurityRequirementObjec
 };
 
 const ERRORS: readonly (readonly [status: string, description: string, signedIn: boolean])[] = [
-  ['400', 'The input is wrong: `invalid_input`, with the `field`.', false],
+  [
+    '400',
+    'The input is wrong: `invalid_input`, with the `field`, and with `problems` where several are wrong.',
+    false,
+  ],
   ['401', '`unauthenticated`', true],
   ['403', '`forbidden`, `foreign_origin`, `removed` or `registration_required`', false],
   ['404', '`not_found` or `unknown_code`', false],

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { PublicError } from '@clarateach/contract/errors';
+import { PublicError, wrongFields } from '@clarateach/contract/errors';
 import type { MailedLink, openLinkBody, SignInWays } from '@clarateach/contract/people';
 import type { z } from 'zod';
 import { addressKey, createAttempts } from '../attempts.ts';
@@ -211,8 +211,7 @@ export function createEntry(deps: {
     async open({ token, name, password }, from) {
       const { purpose, email, name: knownName } = await look(token);
       if (purpose === 'invitation' || purpose === 'sign-up') {
-        const chosen = { name: chosenName(name ?? knownName), password: chosenPassword(password) };
-        const user = await createUser(token, chosen);
+        const user = await createUser(token, chosenBy({ name: name ?? knownName, password }));
         return { signedIn: true, cookies: await deps.openSession(user, { ...from, byLink: false }) };
       }
       const fresh = purpose === 'reset-password' ? chosenPassword(password) : undefined;
@@ -240,9 +239,14 @@ export function createEntry(deps: {
   };
 }
 
-function chosenName(name: string): string {
-  if (name !== '') return name;
-  throw new PublicError('invalid_input', 'Type your name.', { field: 'name' });
+/** What a new account needs; throws `invalid_input` of all that is missing. */
+function chosenBy({ name, password }: { readonly name: string; readonly password: string | undefined }) {
+  const missing = [
+    ...(name === '' ? [{ field: 'name', message: 'Type your name.' }] : []),
+    ...(password === undefined ? [{ field: 'password', message: 'Choose a password.' }] : []),
+  ];
+  if (password === undefined || missing.length > 0) throw wrongFields(missing);
+  return { name, password };
 }
 
 function chosenPassword(password: string | undefined): string {

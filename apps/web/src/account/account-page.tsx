@@ -12,6 +12,7 @@ import { Form, SubmitButton } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { toast, toastError } from '../ui/toast.ts';
+import { EmailField, NameField } from './fields.tsx';
 import { SessionList } from './session-list.tsx';
 
 export function AccountPage() {
@@ -37,6 +38,7 @@ export function AccountPage() {
   );
 }
 
+const CURRENT_NEEDED = 'Type your current password to change this.';
 const FIELDS = ['name', 'email', 'password', 'currentPassword'] as const;
 
 function AccountForm({ account }: { readonly account: Account }) {
@@ -63,7 +65,10 @@ function AccountForm({ account }: { readonly account: Account }) {
       );
     },
   });
-  const errors = formErrors(save.error, FIELDS);
+  const secured = password !== '' || email.trim().toLowerCase() !== account.email;
+  const errors = formErrors(save.error, FIELDS, {
+    ...(account.hasPassword && secured && currentPassword === '' ? { currentPassword: CURRENT_NEEDED } : {}),
+  });
   return (
     <Form
       className="card form-card stack"
@@ -76,21 +81,8 @@ function AccountForm({ account }: { readonly account: Account }) {
           You came by a one-time link. Set a password, so that you can sign in again.
         </Notice>
       )}
-      <Field
-        label="Name"
-        autoComplete="name"
-        value={name}
-        error={errors.fields.name}
-        onChange={(event) => setName(event.target.value)}
-      />
-      <Field
-        label="E-mail"
-        type="email"
-        autoComplete="username"
-        value={email}
-        error={errors.fields.email}
-        onChange={(event) => setEmail(event.target.value)}
-      />
+      <NameField value={name} error={errors.fields.name} onType={setName} />
+      <EmailField value={email} error={errors.fields.email} onType={setEmail} />
       {!account.emailVerified && account.email !== '' && <Unconfirmed email={account.email} />}
       {account.hasPassword && (
         <Field

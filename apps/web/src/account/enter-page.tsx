@@ -12,6 +12,7 @@ import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
 import { EntryPage } from './entry-page.tsx';
+import { NameField } from './fields.tsx';
 
 const TITLES = {
   'sign-in': 'Sign in',
@@ -133,16 +134,7 @@ function UseLink({ token, subject }: { readonly token: string; readonly subject:
       problem={errors.other}
       onSubmit={() => open.mutate()}
     >
-      {isNew && (
-        <Field
-          label="Name"
-          name="name"
-          autoComplete="name"
-          value={name}
-          error={errors.fields.name}
-          onChange={(event) => setName(event.target.value)}
-        />
-      )}
+      {isNew && <NameField value={name} error={errors.fields.name} onType={setName} />}
       {needsPassword && (
         <>
           {/* Password managers keep the password under this address. */}

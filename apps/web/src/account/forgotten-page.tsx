@@ -2,10 +2,10 @@ import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { paths } from '../paths.ts';
-import { Field } from '../ui/field.tsx';
 import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { EntryPage, MailAsked } from './entry-page.tsx';
+import { EmailField } from './fields.tsx';
 
 export function ForgottenPage() {
   return (
@@ -32,15 +32,7 @@ function Forgotten() {
       problem={errors.other}
       onSubmit={() => ask.mutate()}
     >
-      <Field
-        label="E-mail"
-        type="email"
-        name="email"
-        autoComplete="username"
-        value={email}
-        error={errors.fields.email}
-        onChange={(event) => setEmail(event.target.value)}
-      />
+      <EmailField value={email} error={errors.fields.email} onType={setEmail} />
     </PageForm>
   );
 }

@@ -4,7 +4,7 @@ import { LogIn, Mail } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
-import { ApiError, messageOf } from '../api/api-error.ts';
+import { ApiError } from '../api/api-error.ts';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { paths, returnPath } from '../paths.ts';
@@ -14,6 +14,7 @@ import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryPage, MailAsked } from './entry-page.tsx';
+import { EmailField } from './fields.tsx';
 import { signIn } from './sign-in.ts';
 
 /** Why somebody was led back here, as the server names it. */
@@ -95,35 +96,27 @@ function PasswordForm({ email, onEmail, next, ways, onMailed }: PasswordFormProp
     },
   });
   const mail = useMutation({ mutationFn: () => client.auth.mailLink({ email }), onSuccess: onMailed });
-  const mailErrors = formErrors(mail.error, ['email'] as const);
-  const other = enter.error ? signInError(enter.error) : mailErrors.other;
+  const errors = formErrors(enter.error ?? mail.error, ['email', 'password'] as const);
   return (
     <>
       <PageForm
         action="Sign in"
         busy={enter.isPending}
         failure={enter.error ?? mail.error}
-        problem={other}
+        problem={isRefused(enter.error) ? 'The e-mail address or the password is wrong.' : errors.other}
         onSubmit={() => {
           mail.reset();
           enter.mutate();
         }}
       >
-        <Field
-          label="E-mail"
-          type="email"
-          name="email"
-          autoComplete="username"
-          value={email}
-          error={mailErrors.fields.email}
-          onChange={(event) => onEmail(event.target.value)}
-        />
+        <EmailField value={email} error={errors.fields.email} onType={onEmail} />
         <Field
           label="Password"
           type="password"
           name="password"
           autoComplete="current-password"
           value={password}
+          error={errors.fields.password}
           onChange={(event) => setPassword(event.target.value)}
         />
       </PageForm>
@@ -167,8 +160,6 @@ function Foot({ ways }: { readonly ways: SignInWays }) {
   );
 }
 
-function signInError(error: unknown): string {
-  return error instanceof ApiError && error.status === 401
-    ? 'The e-mail address or the password is wrong.'
-    : messageOf(error);
+function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
 }

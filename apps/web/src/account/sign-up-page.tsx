@@ -3,12 +3,12 @@ import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries } from '../api/queries.ts';
 import { paths } from '../paths.ts';
-import { Field } from '../ui/field.tsx';
 import { PageForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
 import { EntryPage, MailAsked } from './entry-page.tsx';
+import { EmailField, NameField } from './fields.tsx';
 
 export function SignUpPage() {
   return (
@@ -42,19 +42,8 @@ function SignUp() {
       problem={errors.other}
       onSubmit={() => ask.mutate()}
     >
-      <Field
-        label="Name"
-        name="name"
-        autoComplete="name"
-        value={name}
-        error={errors.fields.name}
-        onChange={(event) => setName(event.target.value)}
-      />
-      <Field
-        label="E-mail"
-        type="email"
-        name="email"
-        autoComplete="username"
+      <NameField value={name} error={errors.fields.name} onType={setName} />
+      <EmailField
         hint={
           domains.length > 0
             ? `An address that ends in ${domains.map((domain) => `@${domain}`).join(' or ')}. We mail it a link to finish with.`
@@ -62,7 +51,7 @@ function SignUp() {
         }
         value={email}
         error={errors.fields.email}
-        onChange={(event) => setEmail(event.target.value)}
+        onType={setEmail}
       />
     </PageForm>
   );

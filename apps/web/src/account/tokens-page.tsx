@@ -8,7 +8,7 @@ import { InstructorPage, SignedIn } from '../shell/instructor-page.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { ErrorPage } from '../ui/error-page.tsx';
-import { Field, FieldError } from '../ui/field.tsx';
+import { Field, FieldGroup } from '../ui/field.tsx';
 import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 import { dateText, useNow } from '../ui/time.ts';
@@ -192,8 +192,7 @@ function NewToken({ account, open, onOpenChange }: NewTokenProps) {
           error={errors.fields.name}
           onChange={(event) => setName(event.target.value)}
         />
-        <fieldset className="choices">
-          <legend className="field-label">It may</legend>
+        <FieldGroup legend="It may" className="choices" error={errors.fields.scopes}>
           {SCOPE_NAMES.filter((scope) => scope !== 'admin' || account.role === 'admin').map((scope) => (
             <label key={scope} className="check">
               <input
@@ -206,8 +205,7 @@ function NewToken({ account, open, onOpenChange }: NewTokenProps) {
               <span>{SCOPES[scope].text}</span>
             </label>
           ))}
-          <FieldError error={errors.fields.scopes} />
-        </fieldset>
+        </FieldGroup>
         <div className="field">
           <label htmlFor={`${id}-expiry`}>It expires</label>
           <select

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError, readErrorBody, responseError } from './api-error.ts';
 
-test('an error body of the contract keeps code, field and request id', () => {
-  const error = readErrorBody(
-    { error: { code: 'invalid_input', message: 'Too few.', requestId: 'r1', field: 'seats' } },
-    400,
-  );
+test('an error body of the contract keeps code, request id and every field that is wrong', () => {
+  const body = { code: 'invalid_input', message: 'Too few.', requestId: 'r1', field: 'seats' };
+  const seats = { field: 'seats', message: 'Too few.' };
+  const error = readErrorBody({ error: body }, 400);
   assert.ok(error instanceof ApiError);
   assert.deepEqual(
-    [error.code, error.message, error.field, error.requestId, error.status],
-    ['invalid_input', 'Too few.', 'seats', 'r1', 400],
+    [error.code, error.message, error.problems, error.requestId, error.status],
+    ['invalid_input', 'Too few.', [seats], 'r1', 400],
   );
+  const problems = [seats, { field: 'name', message: 'Give a name.' }];
+  assert.deepEqual(readErrorBody({ error: { ...body, problems } }, 400)?.problems, problems);
 });
 
 test('a body of somebody else is not taken for ours', () => {

@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode } from '@clarateach/contract/errors';
+import type { ErrorBody, ErrorCode, FieldProblem } from '@clarateach/contract/errors';
 
 /** `offline`: the server was not reached. `unknown`: it answered with something that is not ours. */
 export type ApiErrorCode = ErrorCode | 'offline' | 'unknown';
@@ -6,7 +6,7 @@ export type ApiErrorCode = ErrorCode | 'offline' | 'unknown';
 interface ApiErrorDetails {
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
-  readonly field?: string | undefined;
+  readonly problems?: readonly FieldProblem[] | undefined;
   readonly retryAfterSeconds?: number | undefined;
   readonly cause?: unknown;
 }
@@ -16,7 +16,8 @@ export class ApiError extends Error {
   readonly code: ApiErrorCode;
   readonly status: number;
   readonly requestId: string | undefined;
-  readonly field: string | undefined;
+  /** Every field that is wrong. */
+  readonly problems: readonly FieldProblem[];
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ApiErrorCode, message: string, details: ApiErrorDetails = {}) {
@@ -25,7 +26,7 @@ export class ApiError extends Error {
     this.code = code;
     this.status = details.status ?? 0;
     this.requestId = details.requestId;
-    this.field = details.field;
+    this.problems = details.problems ?? [];
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
@@ -46,7 +47,8 @@ export function readErrorBody(body: unknown, status: number): ApiError | undefin
   return new ApiError(error.code as ErrorCode, error.message, {
     status,
     requestId: error.requestId,
-    field: error.field,
+    problems:
+      error.problems ?? (error.field === undefined ? [] : [{ field: error.field, message: error.message }]),
     retryAfterSeconds: error.retryAfterSeconds,
   });
 }
@@ -60,7 +62,7 @@ export async function responseError(response: Response): Promise<ApiError> {
     return new ApiError(known.code, known.message, {
       status: known.status,
       requestId: known.requestId,
-      field: known.field,
+      problems: known.problems,
       retryAfterSeconds: known.retryAfterSeconds ?? (retryAfter > 0 ? retryAfter : undefined),
     });
   }

@@ -4,9 +4,7 @@ import { createORPCClient, ORPCError } from '@orpc/client';
 import type { ContractRouterClient } from '@orpc/contract';
 import { OpenAPILink } from '@orpc/openapi-client/fetch';
 import { ApiError, offline, readErrorBody } from './api-error.ts';
-
-/** A server that has gone silent counts as not reached after this. */
-const ANSWER_MS = 60_000;
+import { ANSWER_MS } from './reach.ts';
 
 const link = new OpenAPILink(routes, {
   url: () => window.location.origin,

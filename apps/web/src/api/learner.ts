@@ -1,6 +1,7 @@
 import type { MadeRegistration, OwnRegistration, RegisterInfo } from '@clarateach/contract/entry';
 import type { HandedSession, JoinInfo, SeatSession } from '@clarateach/contract/join';
-import { offline, responseError } from './api-error.ts';
+import { responseError } from './api-error.ts';
+import { ANSWER_MS, reach } from './reach.ts';
 
 /*
  * The calls a learner's pages make. Plain fetch with the contract's types: the general client
@@ -8,13 +9,7 @@ import { offline, responseError } from './api-error.ts';
  */
 
 async function call<T>(path: string, init: RequestInit): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, init);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw offline(error);
-  }
+  const response = await reach(path, init, ANSWER_MS);
   if (!response.ok) throw await responseError(response);
   return (await response.json()) as T;
 }

@@ -18,7 +18,7 @@ const KINDS = {
   account: 'Somebody with an account',
 } as const satisfies Record<DataSubject['kind'], string>;
 
-const FIELDS = ['odehash', 'workshopId', 'name', 'email'] as const;
+const FIELDS = ['subject.odehash', 'subject.workshopId', 'subject.name', 'subject.email'] as const;
 
 interface PersonalDataProps {
   readonly open: boolean;
@@ -87,7 +87,7 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
               autoComplete="off"
               spellCheck={false}
               value={odehash}
-              error={errors.fields.odehash}
+              error={errors.fields['subject.odehash']}
               hint="It stands at the bottom of the learner’s workspace."
               onChange={(event) => setOdehash(event.target.value)}
             />
@@ -99,14 +99,14 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
                 placeholder="ws-abcd2345"
                 spellCheck={false}
                 value={workshopId}
-                error={errors.fields.workshopId}
+                error={errors.fields['subject.workshopId']}
                 hint="Its id, as in the address of its page."
                 onChange={(event) => setWorkshopId(event.target.value.trim())}
               />
               <Field
                 label="Name"
                 value={name}
-                error={errors.fields.name}
+                error={errors.fields['subject.name']}
                 hint="As they joined. Everybody of that name in the workshop is meant."
                 onChange={(event) => setName(event.target.value)}
               />
@@ -117,7 +117,7 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
               label="E-mail address"
               type="email"
               value={email}
-              error={errors.fields.email}
+              error={errors.fields['subject.email']}
               onChange={(event) => setEmail(event.target.value)}
             />
           )}

@@ -1,6 +1,7 @@
 import type { EntryPolicy } from '@clarateach/contract/entry';
 import { ClipboardList, DoorOpen, UserCheck } from 'lucide-react';
 import { useId } from 'react';
+import { FieldGroup } from '../ui/field.tsx';
 
 export const ENTRY = {
   open: { title: 'Open', text: 'Whoever has the join code', icon: DoorOpen },
@@ -20,8 +21,7 @@ interface EntryChoiceProps {
 export function EntryChoice({ chosen, onChoose }: EntryChoiceProps) {
   const name = useId();
   return (
-    <fieldset className="runtimes thirds">
-      <legend className="field-label">Who may come in</legend>
+    <FieldGroup legend="Who may come in" className="runtimes thirds">
       {(Object.keys(ENTRY) as EntryPolicy[]).map((entry) => {
         const { title, text, icon: Icon } = ENTRY[entry];
         return (
@@ -43,6 +43,6 @@ export function EntryChoice({ chosen, onChoose }: EntryChoiceProps) {
           </label>
         );
       })}
-    </fieldset>
+    </FieldGroup>
   );
 }

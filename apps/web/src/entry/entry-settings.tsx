@@ -1,18 +1,17 @@
-import type { Question, RegistrationList } from '@clarateach/contract/entry';
+import type { RegistrationList } from '@clarateach/contract/entry';
 import { useMutation } from '@tanstack/react-query';
-import { Plus, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { Field, FieldError } from '../ui/field.tsx';
+import { Field } from '../ui/field.tsx';
 import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
-import { IconButton } from '../ui/icon-button.tsx';
 import { toast } from '../ui/toast.ts';
 import { ENTRY, EntryChoice } from './entry-choice.tsx';
 import { showRegistrations } from './entry-queries.ts';
+import { type DraftQuestion, Questions } from './questions.tsx';
 
 interface EntrySettingsProps {
   readonly id: string;
@@ -70,11 +69,6 @@ export function EntrySettingsCard({ id, list }: EntrySettingsProps) {
   );
 }
 
-/** A question with a key of its own, so that what is typed stays with it when another is removed. */
-interface DraftQuestion extends Question {
-  readonly key: number;
-}
-
 function SettingsDialog({ id, list, onClose }: EntrySettingsProps & { readonly onClose: () => void }) {
   const [entry, setEntry] = useState(list.settings.entry);
   const [cap, setCap] = useState(String(list.settings.registrationCap ?? ''));
@@ -97,10 +91,17 @@ function SettingsDialog({ id, list, onClose }: EntrySettingsProps & { readonly o
       onClose();
     },
   });
-  const errors = formErrors(save.error, ['registrationCap', 'questions'] as const);
-  const change = (key: number, values: Partial<Question>) =>
-    setQuestions(questions.map((each) => (each.key === key ? { ...each, ...values } : each)));
-  const nextKey = Math.max(-1, ...questions.map(({ key }) => key)) + 1;
+  const at = (index: number) => `questions.${index}.label` as const;
+  const errors = formErrors(save.error, [
+    'registrationCap',
+    'questions',
+    ...questions.map((_, index) => at(index)),
+  ] as const);
+  const changeQuestions = (changed: readonly DraftQuestion[]) => {
+    // The server named questions by their places, which are others now.
+    if (changed.length < questions.length) save.reset();
+    setQuestions(changed);
+  };
 
   return (
     <Dialog open onOpenChange={(next) => !next && onClose()} title="Entry" width="wide">
@@ -125,43 +126,12 @@ function SettingsDialog({ id, list, onClose }: EntrySettingsProps & { readonly o
           hint="Who registers beyond is put on a waiting list, which moves up by itself. A lower number takes nobody's place away."
           onChange={(event) => setCap(event.target.value)}
         />
-        <fieldset className="questions">
-          <legend className="field-label">Questions for whoever registers</legend>
-          {questions.map(({ key, label, required }, index) => (
-            <div className="row" key={key}>
-              <input
-                className="input"
-                aria-label={`Question ${index + 1}`}
-                placeholder="Your team"
-                maxLength={100}
-                value={label}
-                onChange={(event) => change(key, { label: event.target.value })}
-              />
-              <label className="check">
-                <input
-                  type="checkbox"
-                  checked={required}
-                  onChange={(event) => change(key, { required: event.target.checked })}
-                />
-                <span>required</span>
-              </label>
-              <IconButton
-                icon={Trash2}
-                label={`Remove question ${index + 1}`}
-                onClick={() => setQuestions(questions.filter((each) => each.key !== key))}
-              />
-            </div>
-          ))}
-          <FieldError error={errors.fields.questions} />
-          <button
-            type="button"
-            className="button small"
-            disabled={questions.length >= 10}
-            onClick={() => setQuestions([...questions, { key: nextKey, label: '', required: false }])}
-          >
-            <Plus size={15} aria-hidden /> Add a question
-          </button>
-        </fieldset>
+        <Questions
+          questions={questions}
+          onChange={changeQuestions}
+          error={errors.fields.questions}
+          errorOf={(index) => errors.fields[at(index)]}
+        />
       </DialogForm>
     </Dialog>
   );

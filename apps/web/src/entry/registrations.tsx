@@ -188,7 +188,7 @@ function Row({ registration, actions }: RowProps) {
           </span>
         )}
       </td>
-      <td className="small-text">
+      <td className="small-text came">
         {cameAt === null ? (
           <span className="soft">not yet</span>
         ) : (

@@ -1,12 +1,8 @@
-import { normalizeCode } from '@clarateach/contract/codes';
 import type { JoinInfo } from '@clarateach/contract/join';
-import { ArrowRight } from 'lucide-react';
-import { useState } from 'react';
-import { Link, useNavigate } from 'react-router';
+import { Link } from 'react-router';
 import { paths } from '../paths.ts';
-import { Field } from '../ui/field.tsx';
-import { PageForm } from '../ui/form.tsx';
 import { Notice } from '../ui/notice.tsx';
+import { CodeForm } from './code-form.tsx';
 
 interface AccessFormProps {
   /** The join code, which opens this workshop to nobody by itself. */
@@ -17,16 +13,9 @@ interface AccessFormProps {
 
 /** The way in where the join code is not enough. */
 export function AccessForm({ code, info, onReturnCode }: AccessFormProps) {
-  const [typed, setTyped] = useState('');
-  const [error, setError] = useState<string>();
-  const navigate = useNavigate();
-  const [refused, setRefused] = useState(0);
-  const submit = () => {
-    setRefused(refused + 1);
-    const normal = normalizeCode(typed);
-    if (normal === '') setError('Type the access code you were given when you registered.');
-    else if (normal === code) setError('This is the join code. Type your own access code.');
-    else navigate(paths.join(normal));
+  const refuse = (typed: string) => {
+    if (typed === '') return 'Type the access code you were given when you registered.';
+    return typed === code ? 'This is the join code. Type your own access code.' : undefined;
   };
   return (
     <div className="stack">
@@ -38,30 +27,11 @@ export function AccessForm({ code, info, onReturnCode }: AccessFormProps) {
         </strong>{' '}
         Come in with your personal access code.
       </Notice>
-      <PageForm
-        action={
-          <>
-            Continue <ArrowRight size={18} aria-hidden />
-          </>
-        }
-        busy={false}
-        failure={refused}
-        problem={undefined}
-        onSubmit={submit}
-      >
-        <Field
-          label="Access code"
-          className="large code"
-          autoComplete="off"
-          autoCapitalize="characters"
-          spellCheck={false}
-          autoFocus
-          value={typed}
-          error={error}
-          hint="Ten letters and digits. Capitals, spaces and dashes do not matter."
-          onChange={(event) => setTyped(event.target.value)}
-        />
-      </PageForm>
+      <CodeForm
+        label="Access code"
+        hint="Ten letters and digits. Capitals, spaces and dashes do not matter."
+        refuse={refuse}
+      />
       <p className="small-text soft">
         {info.entry === 'list' ? (
           'You have no access code? Ask your instructor to put you on the list.'

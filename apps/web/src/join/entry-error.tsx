@@ -1,10 +1,10 @@
 import { Notice } from '../ui/notice.tsx';
 import type { Entering } from './use-enter.ts';
 
-/** Why a seat was not given, unless a field of the form says so. */
+/** Why a seat was not given. */
 export function EntryError({ entering }: { readonly entering: Entering }) {
   const { error, waitSeconds } = entering;
-  if (error === undefined || error.field !== undefined) return null;
+  if (error === undefined) return null;
   switch (error.code) {
     case 'too_many_attempts':
       return waitSeconds > 0 ? (

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import type { JoinRequest } from '../api/learner.ts';
 import { Field } from '../ui/field.tsx';
 import { Form } from '../ui/form.tsx';
+import { formErrors } from '../ui/form-errors.ts';
 import { Spinner } from '../ui/spinner.tsx';
 import { EntryError } from './entry-error.tsx';
 import type { SavedSeat } from './saved-seats.ts';
@@ -32,8 +33,6 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   const { registration } = info;
   const [name, setName] = useState(() => registration?.name ?? rememberedName());
   const [odehash, setOdehash] = useState('');
-  /** How often the name was missing. */
-  const [missing, setMissing] = useState(0);
   /** What the learner chose; until then the page decides, anew with each answer of the server. */
   const [disclosed, setDisclosed] = useState<boolean>();
   const entering = useEnter(onEnter, onStale);
@@ -42,15 +41,14 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   const returning = odehash.trim() !== '';
   // A seat that somebody holds may be ready while the free ones are not.
   const closed = info.state === 'stopped' || (info.state === 'starting' && !returning);
-  const fieldError = (field: string) => (error?.field?.endsWith(field) ? error.message : undefined);
+  const errors = formErrors(error, ['name', 'odehash'] as const);
 
   // Where newcomers need an access code, whoever comes to this form has a seat.
   const needed = full || info.entry !== 'open';
-  const wrongCode = fieldError('odehash');
+  const wrongCode = errors.fields.odehash;
 
   const submit = () => {
-    setMissing(name.trim() === '' ? missing + 1 : 0);
-    if (name.trim() === '' || waitSeconds > 0) return;
+    if (waitSeconds > 0) return;
     try {
       localStorage.setItem(NAME_KEY, name.trim());
     } catch {
@@ -60,7 +58,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
   };
 
   return (
-    <Form className="stack" busy={busy} failure={missing > 0 ? missing : error} onSubmit={submit}>
+    <Form className="stack" busy={busy} failure={error} onSubmit={submit}>
       <WorkshopState info={info} />
       <Field
         label="Your name"
@@ -70,11 +68,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
         maxLength={60}
         autoFocus
         value={name}
-        error={
-          missing > 0 && name.trim() === ''
-            ? 'Type your name, so that the instructor knows who you are.'
-            : fieldError('name')
-        }
+        error={errors.fields.name}
         hint="Your instructor sees it at your seat."
         onChange={(event) => setName(event.target.value)}
       />
@@ -106,7 +100,7 @@ export function JoinForm({ code, info, onEnter, onStale }: JoinFormProps) {
           onChange={(event) => setOdehash(event.target.value)}
         />
       </details>
-      <EntryError entering={entering} />
+      {errors.other !== undefined && <EntryError entering={entering} />}
       <button
         type="submit"
         className="button primary large"

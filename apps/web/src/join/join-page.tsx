@@ -1,19 +1,17 @@
 import { normalizeCode } from '@clarateach/contract/codes';
 import type { JoinInfo } from '@clarateach/contract/join';
-import { ArrowRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ApiError, messageOf } from '../api/api-error.ts';
 import { type JoinRequest, joinInfo } from '../api/learner.ts';
 import { paths } from '../paths.ts';
-import { Field } from '../ui/field.tsx';
-import { PageForm } from '../ui/form.tsx';
 import { Logo } from '../ui/logo.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
 import { ThemeToggle } from '../ui/theme-toggle.tsx';
 import { AccessForm } from './access-form.tsx';
 import { browserSeats } from './browser-seats.ts';
+import { CodeForm } from './code-form.tsx';
 import { isNewInstead } from './is-new-instead.ts';
 import { JoinForm } from './join-form.tsx';
 import { NewSeat } from './new-seat.tsx';
@@ -34,7 +32,7 @@ export function JoinPage() {
       <div className="message-card card join-card">
         <Logo size={40} />
         {code === undefined || normalizeCode(code) === '' ? (
-          <CodeForm />
+          <AskForCode />
         ) : (
           <Workshop key={code} code={normalizeCode(code)} />
         )}
@@ -46,46 +44,22 @@ export function JoinPage() {
   );
 }
 
-function CodeForm({ typed = '', error }: { readonly typed?: string; readonly error?: string }) {
-  const navigate = useNavigate();
-  const [code, setCode] = useState(typed);
-  const [refused, setRefused] = useState(0);
-  const missing = refused > 0 && normalizeCode(code) === '';
-  const submit = () => {
-    const normal = normalizeCode(code);
-    if (normal === '') setRefused(refused + 1);
-    else navigate(paths.join(normal));
-  };
+const WHERE_FROM = 'Type the code that your instructor shows.';
+
+function AskForCode({ typed = '', error }: { readonly typed?: string; readonly error?: string }) {
   return (
     <>
       <div>
         <h1>Join a workshop</h1>
-        <p className="soft">Type the code that your instructor shows.</p>
+        <p className="soft">{WHERE_FROM}</p>
       </div>
-      <PageForm
-        action={
-          <>
-            Continue <ArrowRight size={18} aria-hidden />
-          </>
-        }
-        busy={false}
-        failure={refused}
-        problem={undefined}
-        onSubmit={submit}
-      >
-        <Field
-          label="Join code"
-          className="large code"
-          autoComplete="off"
-          autoCapitalize="characters"
-          spellCheck={false}
-          autoFocus
-          value={code}
-          error={missing ? 'Type the code that your instructor shows.' : error}
-          hint="Capitals, spaces and dashes do not matter."
-          onChange={(event) => setCode(event.target.value)}
-        />
-      </PageForm>
+      <CodeForm
+        label="Join code"
+        hint="Capitals, spaces and dashes do not matter."
+        typed={typed}
+        error={error}
+        refuse={(code) => (code === '' ? WHERE_FROM : undefined)}
+      />
     </>
   );
 }
@@ -144,7 +118,7 @@ function Workshop({ code }: { readonly code: string }) {
   if (!info) {
     if (error?.code === 'unknown_code' || error?.code === 'invalid_input') {
       return (
-        <CodeForm
+        <AskForCode
           typed={code}
           error="No workshop has this code. Compare it with what your instructor shows."
         />

@@ -5,7 +5,7 @@ import { useId } from 'react';
 import { client } from '../api/client.ts';
 import { queries, queryClient } from '../api/queries.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { Field } from '../ui/field.tsx';
+import { Field, FieldGroup } from '../ui/field.tsx';
 import { DialogForm } from '../ui/form.tsx';
 import { formErrors } from '../ui/form-errors.ts';
 
@@ -62,8 +62,7 @@ export function InviteDialog({ open, onOpenChange, form, onForm, onSent }: Invit
           error={errors.fields.email}
           onChange={(event) => onForm({ ...form, email: event.target.value })}
         />
-        <fieldset className="choices">
-          <legend className="field-label">Role</legend>
+        <FieldGroup legend="Role" className="choices">
           {ROLES.map(({ role, text }) => (
             <label key={role} className="check">
               <input
@@ -75,7 +74,7 @@ export function InviteDialog({ open, onOpenChange, form, onForm, onSent }: Invit
               <span>{text}</span>
             </label>
           ))}
-        </fieldset>
+        </FieldGroup>
       </DialogForm>
     </Dialog>
   );

@@ -1,10 +1,11 @@
 import type { MadeRegistration, RegisterInfo } from '@clarateach/contract/entry';
+import { NOT_ANSWERED } from '@clarateach/contract/form-limits';
 import { ArrowRight } from 'lucide-react';
 import { useState } from 'react';
-import { ApiError, messageOf } from '../api/api-error.ts';
 import { register } from '../api/learner.ts';
 import { Field } from '../ui/field.tsx';
 import { PageForm } from '../ui/form.tsx';
+import { formErrors } from '../ui/form-errors.ts';
 import { Notice } from '../ui/notice.tsx';
 
 interface RegisterFormProps {
@@ -18,9 +19,14 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
   const [email, setEmail] = useState('');
   const [answers, setAnswers] = useState<Readonly<Record<string, string>>>({});
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError>();
-  const errorAt = (field: string) => (error?.field === field ? error.message : undefined);
-  const fields = ['name', 'email', ...info.questions.map(({ label }) => `answers.${label}`)];
+  const [error, setError] = useState<unknown>();
+  const at = (label: string) => `answers.${label}` as const;
+  const missing = info.questions.filter(({ label, required }) => required && !answers[label]?.trim());
+  const errors = formErrors(
+    error,
+    ['name', 'email', ...info.questions.map(({ label }) => at(label))] as const,
+    Object.fromEntries(missing.map(({ label }) => [at(label), NOT_ANSWERED])),
+  );
 
   const submit = async () => {
     setBusy(true);
@@ -28,7 +34,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
     try {
       onRegistered(await register({ code, name, email, answers }));
     } catch (caught) {
-      setError(caught instanceof ApiError ? caught : new ApiError('unknown', messageOf(caught)));
+      setError(caught);
       setBusy(false);
     }
   };
@@ -43,7 +49,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
       }
       busy={busy}
       failure={error}
-      problem={error && !fields.includes(error.field ?? '') ? error.message : undefined}
+      problem={errors.other}
       onSubmit={() => void submit()}
     >
       {info.full && (
@@ -59,7 +65,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
         maxLength={60}
         autoFocus
         value={name}
-        error={errorAt('name')}
+        error={errors.fields.name}
         hint="Your instructor sees it."
         onChange={(event) => setName(event.target.value)}
       />
@@ -71,7 +77,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
         autoComplete="email"
         maxLength={200}
         value={email}
-        error={errorAt('email')}
+        error={errors.fields.email}
         hint="For your access code and news about your place, and nothing else."
         onChange={(event) => setEmail(event.target.value)}
       />
@@ -83,7 +89,7 @@ export function RegisterForm({ code, info, onRegistered }: RegisterFormProps) {
           maxLength={500}
           autoComplete="off"
           value={answers[label] ?? ''}
-          error={errorAt(`answers.${label}`)}
+          error={errors.fields[at(label)]}
           onChange={(event) => setAnswers({ ...answers, [label]: event.target.value })}
         />
       ))}

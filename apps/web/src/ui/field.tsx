@@ -37,10 +37,34 @@ export function Field({ label, hint, error, optional, className = '', ...input }
   );
 }
 
+interface FieldGroupProps {
+  readonly legend: string;
+  readonly className: string;
+  readonly error?: string | undefined;
+  readonly children: ReactNode;
+}
+
+/** Choices or fields that are one question, and whose error is read with it. */
+export function FieldGroup({ legend, className, error, children }: FieldGroupProps) {
+  const id = useId();
+  const wrong = error !== undefined;
+  return (
+    <fieldset
+      className={`field-group ${className}`}
+      data-wrong={wrong || undefined}
+      aria-describedby={wrong ? id : undefined}
+    >
+      <legend className="field-label">{legend}</legend>
+      {children}
+      <FieldError id={id} error={error} />
+    </fieldset>
+  );
+}
+
 export function FieldError({ id, error }: { readonly id?: string; readonly error: string | undefined }) {
   if (error === undefined) return null;
   return (
-    <div className="error" id={id} role="alert">
+    <div className="field-error" id={id} role="alert">
       <CircleAlert size={15} aria-hidden />
       <span>{error}</span>
     </div>

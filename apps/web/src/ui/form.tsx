@@ -3,6 +3,9 @@ import { useEffect, useRef } from 'react';
 import { Notice } from './notice.tsx';
 import { Spinner } from './spinner.tsx';
 
+/** The fields that are wrong, and what can be chosen in a group that is. */
+const WRONG = '[aria-invalid="true"], [data-wrong] :is(input, button):not(:disabled)';
+
 interface FormProps {
   readonly className?: string;
   /** A submission is under way: another waits for its end. */
@@ -17,7 +20,7 @@ interface FormProps {
 export function Form({ className, busy, failure, onSubmit, children }: FormProps) {
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
-    if (failure) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+    if (failure) form.current?.querySelector<HTMLElement>(WRONG)?.focus();
   }, [failure]);
   return (
     <form

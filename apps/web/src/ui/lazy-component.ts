@@ -1,5 +1,6 @@
-import type { ComponentType, LazyExoticComponent } from 'react';
-import { lazy } from 'react';
+import type { ComponentType } from 'react';
+import { createElement, lazy } from 'react';
+import { offline } from '../api/api-error.ts';
 
 const RETRY_AFTER_MS = [200, 1_000, 3_000];
 
@@ -15,8 +16,38 @@ async function patiently<T>(load: () => Promise<T>): Promise<T> {
   return load();
 }
 
-export function lazyComponent<Props>(
+/** How often failures were shown so far. */
+let shown = 0;
+
+/** For whoever has shown failures: what did not come is asked for once more when it is next needed. */
+export function forgetFailures(): void {
+  shown += 1;
+}
+
+/**
+ * A component whose code comes when it is first shown. Code that does not come is an `ApiError` that says
+ * `offline`, for the nearest error boundary.
+ */
+export function lazyComponent<Props extends object>(
   load: () => Promise<ComponentType<Props>>,
-): LazyExoticComponent<ComponentType<Props>> {
-  return lazy(async () => ({ default: await patiently(load) }));
+): ComponentType<Props> {
+  let failedAt: number | undefined;
+  const attempt = () =>
+    lazy(async () => {
+      try {
+        return { default: await patiently(load) };
+      } catch (error) {
+        failedAt = shown;
+        throw offline(error);
+      }
+    });
+  let Current: ComponentType<Props> = attempt();
+  return (props) => {
+    // Not before the failure was shown: else it would be asked for for ever, and nobody told.
+    if (failedAt !== undefined && failedAt !== shown) {
+      failedAt = undefined;
+      Current = attempt();
+    }
+    return createElement(Current, props);
+  };
 }

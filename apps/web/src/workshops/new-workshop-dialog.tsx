@@ -1,4 +1,5 @@
-import { MAX_SEATS, type WorkshopDetails } from '@clarateach/contract/workshop';
+import { MAX_SEATS } from '@clarateach/contract/form-limits';
+import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { client } from '../api/client.ts';

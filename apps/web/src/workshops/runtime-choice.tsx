@@ -2,7 +2,7 @@ import type { Health } from '@clarateach/contract/health';
 import type { RuntimeInfo, RuntimeName } from '@clarateach/contract/runtime';
 import { Box, Cpu, ShieldAlert, Terminal } from 'lucide-react';
 import { useId } from 'react';
-import { FieldError } from '../ui/field.tsx';
+import { FieldGroup } from '../ui/field.tsx';
 
 const NAMES = {
   local: { title: 'Local', icon: Terminal },
@@ -28,8 +28,7 @@ export function RuntimeChoice({ health, failed, chosen, onChoose, error }: Runti
   const name = useId();
   const current = chosen ?? health?.defaultRuntime;
   return (
-    <fieldset className="runtimes">
-      <legend className="field-label">Runs in</legend>
+    <FieldGroup legend="Runs in" className="runtimes" error={error}>
       {failed && (
         <p className="soft small-text">The server does not say what it can run; its default will be used.</p>
       )}
@@ -62,7 +61,6 @@ export function RuntimeChoice({ health, failed, chosen, onChoose, error }: Runti
           </label>
         );
       })}
-      <FieldError error={error} />
-    </fieldset>
+    </FieldGroup>
   );
 }

@@ -1,5 +1,6 @@
 import { CircleAlert, CircleCheck, CloudOff, KeyRound } from 'lucide-react';
 import { Suspense } from 'react';
+import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { lazyComponent } from '../ui/lazy-component.ts';
 import { Spinner } from '../ui/spinner.tsx';
 import { useWorkspace } from './context.ts';
@@ -33,9 +34,11 @@ export function StatusBar({ connection, late }: StatusBarProps) {
       </span>
       <span className="status-item">{session.name}</span>
       {late ? (
-        <Suspense fallback={code}>
-          <ReturnCode />
-        </Suspense>
+        <ErrorBoundary fallback={() => code}>
+          <Suspense fallback={code}>
+            <ReturnCode />
+          </Suspense>
+        </ErrorBoundary>
       ) : (
         code
       )}

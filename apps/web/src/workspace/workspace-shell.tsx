@@ -3,6 +3,7 @@ import { createPortal } from 'react-dom';
 import type { SavedSeat } from '../join/saved-seats.ts';
 import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { lazyComponent } from '../ui/lazy-component.ts';
+import { toastError } from '../ui/toast.ts';
 import { ActivityBar } from './activity-bar.tsx';
 import { WorkspaceContext } from './context.ts';
 import { Drawer } from './drawer.tsx';
@@ -142,7 +143,7 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
             Workspace of {session.name}, seat {session.seat}
           </h1>
           {late ? (
-            <ErrorBoundary fallback={<FixedPanes {...panes} />}>
+            <ErrorBoundary fallback={() => <FixedPanes {...panes} />}>
               <Suspense fallback={<FixedPanes {...panes} />}>
                 <ResizablePanes {...panes} />
               </Suspense>
@@ -172,13 +173,21 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
           Terminal: {stateText(connection)}
         </p>
         {helpOpen && (
-          <Suspense>
-            <HelpDialog
-              onClose={() => setHelpOpen(false)}
-              screenReader={screenReader}
-              onScreenReader={setScreenReader}
-            />
-          </Suspense>
+          <ErrorBoundary
+            fallback={() => null}
+            onError={(error) => {
+              toastError(error);
+              setHelpOpen(false);
+            }}
+          >
+            <Suspense>
+              <HelpDialog
+                onClose={() => setHelpOpen(false)}
+                screenReader={screenReader}
+                onScreenReader={setScreenReader}
+              />
+            </Suspense>
+          </ErrorBoundary>
         )}
       </div>
     </WorkspaceContext>

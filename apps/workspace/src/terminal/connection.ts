@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { CLOSE_NORMAL, type ServerMessage } from '@clarateach/contract/terminal';
 import type { WebSocket } from 'ws';
 import { parseClientMessage } from './frames.ts';
-import type { Shell, Viewer, ViewerLink } from './shell.ts';
+import type { Shell } from './shell.ts';
+import type { Viewer, ViewerLink } from './viewer.ts';
 
 /** RFC 6455: the peer broke the rules of the protocol. */
 const CLOSE_POLICY = 1008;

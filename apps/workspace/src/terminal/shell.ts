@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { AbsentWriters } from './absent-writers.ts';
 import { OutputLog } from './output-log.ts';
 import { Pty } from './pty.ts';
 import { isReport } from './reports.ts';
 import type { Multiplexer } from './tmux.ts';
+import type { Viewer, ViewerLink } from './viewer.ts';
 
 /** Sizes of the flow control, in bytes, and times. */
 export interface FlowLimits {
@@ -28,28 +30,6 @@ const SOCKET_BYTES = 192 * 1024;
 /** Before a session that lost its PTY gets another: one that cannot hold any must not be asked in a loop. */
 const RESPAWN_MS = 100;
 
-/** The connection of a viewer, as the shell sees it. */
-export interface ViewerLink {
-  readonly mode: 'write' | 'read';
-  /** Bytes handed over that the kernel has not taken. */
-  readonly bufferedBytes: number;
-  /** Says which number the next byte has; again whenever bytes are left out. */
-  ready(offset: number): void;
-  /** `sent` is called when the bytes are no longer needed. */
-  output(bytes: Buffer, sent: () => void): void;
-  /** Several outputs in one go. */
-  batch(work: () => void): void;
-  exit(code: number): void;
-}
-
-export interface Viewer {
-  acknowledge(bytes: number): void;
-  resize(cols: number, rows: number): void;
-  input(data: Buffer): void;
-  /** The connection is gone. `kept`: it broke, and is expected back. */
-  detach(reason: 'broken' | 'closed'): void;
-}
-
 interface ViewerState {
   readonly link: ViewerLink;
   /** Offset of the next byte to send. */
@@ -71,8 +51,7 @@ export class Shell {
   #pty: Pty;
   #size = { cols: 80, rows: 24 };
   readonly #viewers = new Set<ViewerState>();
-  /** Acknowledged offsets of writers whose connection broke. */
-  readonly #absent = new Set<{ readonly acknowledged: number }>();
+  readonly #absent: AbsentWriters;
   readonly #drained = new Set<() => void>();
   #paused = false;
   #flushing = false;
@@ -96,6 +75,10 @@ export class Shell {
     this.#multiplexer = options.multiplexer;
     this.#limits = options.limits;
     this.#first = first;
+    this.#absent = new AbsentWriters({
+      graceMs: options.limits.graceMs,
+      onGivenUp: () => this.#regulate(),
+    });
     this.#log = new OutputLog({ start: first, keptBytes: options.limits.keptBytes });
     this.#spawn = (cols, rows) =>
       new Pty({
@@ -150,7 +133,7 @@ export class Shell {
       exited: false,
     };
     if (link.mode === 'write') {
-      this.#welcome(after);
+      this.#absent.welcome(after);
       this.#resize(options.cols, options.rows);
     }
     this.#viewers.add(state);
@@ -174,7 +157,8 @@ export class Shell {
         if (!this.#viewers.delete(state)) return;
         // A connection that broke may have lost the exit on its way.
         if (state.exited && reason === 'closed') this.#exitTold = true;
-        if (link.mode === 'write' && reason === 'broken' && !state.skipping) this.#await(state);
+        if (link.mode === 'write' && reason === 'broken' && !state.skipping)
+          this.#absent.await(state.next - (state.sentBytes - state.acknowledgedBytes));
         this.#regulate();
       },
     };
@@ -278,9 +262,8 @@ export class Shell {
   #regulate(): void {
     const { head } = this.#log;
     const bound = this.#limits.windowBytes;
-    let writers = this.#absent.size;
-    let full = 0;
-    for (const { acknowledged } of this.#absent) if (head - acknowledged >= bound) full += 1;
+    let writers = this.#absent.count;
+    let full = this.#absent.lacking(bound, head);
     for (const state of this.#viewers) {
       if (state.link.mode !== 'write') continue;
       writers += 1;
@@ -292,23 +275,6 @@ export class Shell {
     this.#paused = hold;
     if (hold) this.#pty.pause();
     else this.#pty.resume();
-  }
-
-  #await(state: ViewerState): void {
-    const absent = { acknowledged: state.next - (state.sentBytes - state.acknowledgedBytes) };
-    this.#absent.add(absent);
-    setTimeout(() => {
-      if (this.#absent.delete(absent)) this.#regulate();
-    }, this.#limits.graceMs).unref();
-  }
-
-  /** Whoever comes back with more than an absent writer had acknowledged is that writer. */
-  #welcome(after: number): void {
-    let back: { readonly acknowledged: number } | undefined;
-    for (const absent of this.#absent) {
-      if (absent.acknowledged <= after && absent.acknowledged >= (back?.acknowledged ?? 0)) back = absent;
-    }
-    if (back !== undefined) this.#absent.delete(back);
   }
 
   async #ptyEnded(code: number): Promise<void> {

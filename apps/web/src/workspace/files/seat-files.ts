@@ -1,5 +1,6 @@
 import type { FileEntry } from '@clarateach/contract/files';
-import { offline, responseError } from '../../api/api-error.ts';
+import { responseError } from '../../api/api-error.ts';
+import { reach } from '../../api/reach.ts';
 
 export interface SeatAccess {
   readonly base: string;
@@ -28,40 +29,28 @@ export interface SeatFiles {
   download(path: string, kind: 'file' | 'directory'): Promise<Blob>;
 }
 
-/** The response to a request with a seat token; one whose token is refused is sent once more with another. */
-export async function withSeatToken(
-  access: (refused?: string) => Promise<SeatAccess>,
-  send: (access: SeatAccess) => Promise<Response>,
-): Promise<Response> {
+/** Where the seat is and a token for it: another one than `refused`, where that is given. */
+export type SeatAccessor = (refused?: string) => Promise<SeatAccess>;
+
+/** The seat's answer, if it is a success; a request whose token is refused is sent once more with another. */
+export async function askSeat(access: SeatAccessor, path: string, init: RequestInit): Promise<Response> {
+  const send = ({ base, token }: SeatAccess) =>
+    reach(base + path, {
+      ...init,
+      headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
+      cache: 'no-store',
+    });
   const first = await access();
-  const response = await send(first);
+  const refused = await send(first);
   // Refused before the seat has heard of it, so nothing is done twice.
-  return response.status === 401 ? send(await access(first.token)) : response;
+  const response = refused.status === 401 ? await send(await access(first.token)) : refused;
+  if (!response.ok) throw await responseError(response);
+  return response;
 }
 
-export function seatFiles(access: (refused?: string) => Promise<SeatAccess>): SeatFiles {
-  async function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await withSeatToken(access, (current) => send(current, method, path, init));
-    if (!response.ok) throw await responseError(response);
-    return response;
-  }
-  async function send(
-    { base, token }: SeatAccess,
-    method: string,
-    path: string,
-    init: RequestInit,
-  ): Promise<Response> {
-    try {
-      return await fetch(base + path, {
-        ...init,
-        method,
-        headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
-        cache: 'no-store',
-      });
-    } catch (error) {
-      throw offline(error);
-    }
-  }
+export function seatFiles(access: SeatAccessor): SeatFiles {
+  const call = (method: string, path: string, init: RequestInit = {}) =>
+    askSeat(access, path, { ...init, method });
   const json = (body: unknown): RequestInit => ({
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(body),

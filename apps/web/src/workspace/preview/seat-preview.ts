@@ -1,26 +1,9 @@
-import { offline, responseError } from '../../api/api-error.ts';
-import { withSeatToken } from '../files/seat-files.ts';
+import { askSeat } from '../files/seat-files.ts';
 import type { SeatPass } from '../seat-pass.ts';
 import { seatAccess } from '../use-seat.ts';
 
-async function call(pass: SeatPass, init: RequestInit): Promise<Response> {
-  const response = await withSeatToken(
-    (refused) => seatAccess(pass, refused),
-    async ({ base, token }) => {
-      try {
-        return await fetch(`${base}/preview`, {
-          ...init,
-          headers: { ...(init.headers as Record<string, string>), Authorization: `Bearer ${token}` },
-          cache: 'no-store',
-        });
-      } catch (error) {
-        throw offline(error);
-      }
-    },
-  );
-  if (!response.ok) throw await responseError(response);
-  return response;
-}
+const call = (pass: SeatPass, init: RequestInit) =>
+  askSeat((refused) => seatAccess(pass, refused), '/preview', init);
 
 /** The ports on which the learner's own programs listen. */
 export async function listeningPorts(pass: SeatPass): Promise<number[]> {

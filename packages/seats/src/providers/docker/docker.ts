@@ -4,17 +4,17 @@ import type Dockerode from 'dockerode';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '../../provider.ts';
 import { Slots, Turnstiles } from '../../turnstile.ts';
 import { abortable, ENGINE_SOCKET, engineCall, engineClient, statusOf, unless } from './engine.ts';
-import { carries, installationLabels, labelFilter, seatLabels, seatOf } from './labels.ts';
+import { carries, foreign, installationLabels, labelFilter, seatLabels, seatOf } from './labels.ts';
 import { NetworkGuard } from './network-guard.ts';
-import { seatContainer, volumeBounds } from './seat-container.ts';
+import { seatContainer } from './seat-container.ts';
 import { answersHealth } from './seat-health.ts';
 import { SeatList } from './seat-list.ts';
 import { SeatNetworks } from './seat-network.ts';
-import { until } from './until.ts';
+import { SeatVolumes } from './seat-volumes.ts';
+import { removed } from './until.ts';
 
 /** Starts that the engine is given at once. A start is all processor time: more only hold each other up. */
 const CONCURRENT_STARTS = Math.max(4, 2 * availableParallelism());
-const REMOVAL_DEADLINE_MS = 30_000;
 /** Networks to cut seats' subnets from: 8192 seats in each of the first two, 1024 in the last. */
 const DEFAULT_POOLS = ['10.201.0.0/16', '172.30.0.0/16', '192.168.224.0/19'];
 
@@ -41,23 +41,10 @@ export async function dockerProvider(options: DockerProviderOptions): Promise<Se
   const docker = engineClient(options.socketPath ?? ENGINE_SOCKET);
   const { signal } = new AbortController();
   await engineCall(docker, signal, () => docker.ping());
-  if (options.diskMiB !== undefined) await engineCall(docker, signal, () => checkQuotas(docker, options));
-  return new DockerSeats(docker, options);
-}
-
-/** Makes a bounded volume and takes it away: better no start than a bound that is none. */
-async function checkQuotas(
-  docker: Dockerode,
-  { installation, diskMiB }: DockerProviderOptions,
-): Promise<void> {
-  const Name = `clarateach-quota-${installation}`;
-  try {
-    await docker.createVolume({ Name, Driver: 'local', DriverOpts: volumeBounds(diskMiB) });
-  } catch (cause) {
-    const message = `Seats' disks cannot be bounded: the Docker engine keeps volumes on a file system without project quotas. Use XFS mounted with pquota for ${'`/var/lib/docker`'}, or leave SEAT_DISK_GIB unset.`;
-    throw new ProviderError('rejected', message, { cause });
-  }
-  await unless([404], docker.getVolume(Name).remove());
+  const { installation, diskMiB } = options;
+  const volumes = new SeatVolumes({ docker, installation, diskMiB });
+  await engineCall(docker, signal, () => volumes.checkQuotas());
+  return new DockerSeats(docker, volumes, options);
 }
 
 class DockerSeats implements SeatProvider {
@@ -69,6 +56,7 @@ class DockerSeats implements SeatProvider {
 
   readonly #docker: Dockerode;
   readonly #options: DockerProviderOptions;
+  readonly #volumes: SeatVolumes;
   readonly #networks: SeatNetworks;
   readonly #guard: NetworkGuard;
   readonly #list: SeatList;
@@ -79,9 +67,10 @@ class DockerSeats implements SeatProvider {
   readonly #starting = new Set<string>();
   readonly #closed = new AbortController();
 
-  constructor(docker: Dockerode, options: DockerProviderOptions) {
+  constructor(docker: Dockerode, volumes: SeatVolumes, options: DockerProviderOptions) {
     const { installation, image, resolvers = [] } = options;
     this.#docker = docker;
+    this.#volumes = volumes;
     this.#options = options;
     this.#networks = new SeatNetworks({ docker, installation, pools: options.subnetPools ?? DEFAULT_POOLS });
     this.#list = new SeatList(docker, installation);
@@ -147,7 +136,7 @@ class DockerSeats implements SeatProvider {
   async #create(spec: SeatSpec, abortSignal: AbortSignal): Promise<Dockerode.Container | undefined> {
     const name = seatName(spec.id);
     const { installation, image, resolvers = [], diskMiB } = this.#options;
-    await this.#claimVolume(spec.id, abortSignal);
+    await this.#volumes.claim(spec.id, abortSignal);
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#docker.createContainer(
@@ -173,15 +162,6 @@ class DockerSeats implements SeatProvider {
     }
   }
 
-  /** A volume of the seat's name that another installation made holds somebody else's files. */
-  async #claimVolume(seat: SeatId, abortSignal: AbortSignal): Promise<void> {
-    const name = seatName(seat);
-    const found = await unless([404], this.#docker.getVolume(name).inspect({ abortSignal }));
-    if (found && !carries(found.Labels, seatLabels(this.#options.installation, seat))) {
-      throw foreign('volume', name);
-    }
-  }
-
   async stop(seat: SeatId, signal: AbortSignal): Promise<void> {
     await this.#change(seatName(seat), signal, async () => {
       await this.#removeRunning(seat, signal);
@@ -192,27 +172,7 @@ class DockerSeats implements SeatProvider {
   async destroy(seat: SeatId, signal: AbortSignal): Promise<void> {
     await this.#change(seatName(seat), signal, async () => {
       await this.#removeRunning(seat, signal);
-      const { Volumes } = await this.#docker.listVolumes({
-        filters: labelFilter(seatLabels(this.#options.installation, seat)),
-        abortSignal: signal,
-      });
-      await Promise.all(
-        (Volumes ?? []).map(({ Name }) =>
-          until(
-            async () => {
-              try {
-                await unless([404], this.#docker.getVolume(Name).remove());
-                return true;
-              } catch (error) {
-                // 409: the engine still counts the container that is just gone.
-                if (statusOf(error) !== 409) throw error;
-                return false;
-              }
-            },
-            { deadlineMs: REMOVAL_DEADLINE_MS, signal, what: `The volume of ${Name}` },
-          ),
-        ),
-      );
+      await this.#volumes.remove(seat, signal);
       await this.#guard.releaseIfUnused(signal);
     });
   }
@@ -229,19 +189,8 @@ class DockerSeats implements SeatProvider {
 
   /** Killed at once: what a learner has saved is in the volume, and nothing in a seat holds more. */
   async #removeContainer(id: string, abortSignal: AbortSignal): Promise<void> {
-    await until(
-      async () => {
-        try {
-          await unless([404], this.#docker.getContainer(id).remove({ force: true, v: true }));
-          return true;
-        } catch (error) {
-          // 409: somebody else is removing it.
-          if (statusOf(error) !== 409) throw error;
-          return false;
-        }
-      },
-      { deadlineMs: REMOVAL_DEADLINE_MS, signal: abortSignal, what: 'The container of a seat' },
-    );
+    const remove = () => this.#docker.getContainer(id).remove({ force: true, v: true });
+    await removed(remove, { signal: abortSignal, what: 'The container of a seat' });
   }
 
   async observe(seat: SeatId, signal: AbortSignal): Promise<Observed> {
@@ -313,11 +262,4 @@ class DockerSeats implements SeatProvider {
     // Without seats the guard has nothing to guard; with seats, it stays with them.
     await this.#guard.releaseIfUnused(AbortSignal.timeout(10_000)).catch(() => {});
   }
-}
-
-function foreign(what: string, name: string): ProviderError {
-  return new ProviderError(
-    'rejected',
-    `The engine has a ${what} ${name} that this installation did not make. Remove it, or use another engine.`,
-  );
 }

@@ -1,4 +1,5 @@
 import { type SeatId, workshopId } from '@clarateach/contract/ids';
+import { ProviderError } from '../../provider.ts';
 
 const INSTALLATION = 'clarateach.installation';
 const WORKSHOP = 'clarateach.workshop';
@@ -36,4 +37,12 @@ export function seatOf(labels: Labels | null | undefined): SeatId | undefined {
 /** A filter for the engine's lists. */
 export function labelFilter(labels: Labels): { label: string[] } {
   return { label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) };
+}
+
+/** Refuses a thing of the engine that has a name of ours and not our labels. */
+export function foreign(what: string, name: string): ProviderError {
+  return new ProviderError(
+    'rejected',
+    `The engine has a ${what} ${name} that this installation did not make. Remove it, or use another engine.`,
+  );
 }

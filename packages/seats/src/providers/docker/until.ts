@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProviderError } from '../../provider.ts';
+import { statusOf, unless } from './engine.ts';
+
+const REMOVAL_DEADLINE_MS = 30_000;
 
 interface UntilOptions {
   readonly deadlineMs: number;
@@ -21,4 +24,21 @@ export async function until(ask: () => Promise<boolean>, options: UntilOptions):
     }
     await delay(pauseMs, undefined, { signal });
   }
+}
+
+/** Removes what may be gone already, or is in use or being removed (409) for a moment yet. */
+export function removed(
+  remove: () => Promise<unknown>,
+  options: Omit<UntilOptions, 'deadlineMs'>,
+): Promise<void> {
+  const isGone = async () => {
+    try {
+      await unless([404], remove());
+      return true;
+    } catch (error) {
+      if (statusOf(error) !== 409) throw error;
+      return false;
+    }
+  };
+  return until(isGone, { ...options, deadlineMs: REMOVAL_DEADLINE_MS });
 }

@@ -1,29 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, mkdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import { type Observed, ProviderError, type SeatProvider, type SeatSpec } from '../../provider.ts';
 import { makeCgroups, planCgroups, removeCgroups } from './cgroups.ts';
 import { isHealthy } from './health.ts';
-import { hardOpenFilesLimit, perSandboxProcessLimits } from './limits.ts';
 import { explained } from './machine-errors.ts';
 import { missingPrograms, REQUIRED_PROGRAMS, SANDBOX_NOTE, tryBubblewrap, unsandboxedNote } from './probe.ts';
 import { bootId, until } from './processes.ts';
 import { installProgram, removeOldPrograms } from './program.ts';
-import {
-  type BubblewrapFeatures,
-  droppedRoot,
-  launchCommand,
-  SANDBOX_SOCKETS,
-  type SandboxSources,
-  SYSTEM_PATH,
-  sandboxArguments,
-  sandboxCommand,
-} from './sandbox.ts';
-import { hostname, type LaunchRecord, listSeats, SeatFiles } from './seat-files.ts';
-import { findProcesses, isRunning, killSeat, MARK } from './seat-process.ts';
+import type { BubblewrapFeatures } from './sandbox.ts';
+import { type LaunchRecord, listSeats, SeatFiles } from './seat-files.ts';
+import { findProcesses, isRunning, killSeat } from './seat-process.ts';
+import { seatStarter } from './seat-start.ts';
 import { seatUsers } from './seat-users.ts';
 
 export { type LocalProbe, probeLocal } from './probe.ts';
@@ -64,8 +54,6 @@ export async function localProvider(options: LocalOptions): Promise<SeatProvider
   const sandbox = features ? 'bubblewrap' : 'none';
   const installation = installationName(root);
   const users = process.getuid?.() === 0 ? await seatUsers(root) : undefined;
-  const processLimit = perSandboxProcessLimits();
-  const maxOpenFiles = hardOpenFilesLimit();
   const lacking = await missingPrograms();
   /** Seats between their record and their first sign of life. */
   const launching = new Set<string>();
@@ -73,6 +61,14 @@ export async function localProvider(options: LocalOptions): Promise<SeatProvider
   const exits = new Map<string, number>();
 
   const markOf = (id: SeatId): string => `${installation}.${seatName(id)}`;
+
+  const start = seatStarter({
+    program,
+    tools: options.toolsDirectory,
+    features,
+    markOf,
+    onExit: (id, code) => exits.set(seatName(id), code),
+  });
 
   async function clean(files: SeatFiles, record: LaunchRecord): Promise<void> {
     await removeCgroups(record.cgroups);
@@ -106,7 +102,7 @@ export async function localProvider(options: LocalOptions): Promise<SeatProvider
     await files.prepare(spec.id, record);
     await makeCgroups(cgroups, spec.limits);
     await files.permitStart();
-    const child = features ? startSandboxed(spec, files, record, features) : startPlain(spec, files, record);
+    const child = start(spec, files, record);
     child.unref();
     const exited = new Promise<never>((_, reject) => {
       child.once('error', reject);
@@ -142,66 +138,6 @@ export async function localProvider(options: LocalOptions): Promise<SeatProvider
   async function hasBegun(files: SeatFiles, record: LaunchRecord): Promise<boolean> {
     if (record.sandbox === 'bubblewrap') return (await files.readStatus()).childPid !== undefined;
     return isRunning(await findProcesses(files, record, boot));
-  }
-
-  function startSandboxed(
-    spec: SeatSpec,
-    files: SeatFiles,
-    record: LaunchRecord,
-    features: BubblewrapFeatures,
-  ): ChildProcess {
-    const own: SandboxSources = {
-      seat: files.directory,
-      sockets: record.sockets,
-      tools: options.toolsDirectory,
-      program,
-    };
-    const { sources, wrap } =
-      record.uid === null ? { sources: own, wrap: same } : droppedRoot(record.uid, own);
-    const env = {
-      ...spec.env,
-      SEAT: `${spec.id.seat}`,
-      WORKSPACE_DIR: '/workspace',
-      SOCKET_DIR: SANDBOX_SOCKETS,
-    };
-    const args = sandboxArguments({
-      sources,
-      hostname: hostname(spec.id),
-      env: { ...env, PATH: SYSTEM_PATH },
-      limits: spec.limits,
-      features,
-    });
-    const inside = sandboxCommand(spec.limits, { processes: processLimit, maxOpenFiles });
-    const bwrap = ['bwrap', '--args', '4', '--json-status-fd', '3', '--', ...inside];
-    return withFiles(files, args, (stdio) => {
-      const [command = '', ...rest] = launchCommand(
-        { noteFile: files.note, permitFile: files.permit, cgroups: record.cgroups },
-        wrap(bwrap),
-      );
-      return spawn(command, rest, { detached: true, cwd: '/', env: { PATH: SYSTEM_PATH }, stdio });
-    });
-  }
-
-  function startPlain(spec: SeatSpec, files: SeatFiles, record: LaunchRecord): ChildProcess {
-    const name = seatName(spec.id);
-    const [command = '', ...rest] = launchCommand(
-      { noteFile: files.note, permitFile: files.permit, cgroups: record.cgroups },
-      [join(program, 'entrypoint.sh')],
-    );
-    const env = {
-      ...spec.env,
-      PATH: SYSTEM_PATH,
-      SEAT: `${spec.id.seat}`,
-      WORKSPACE_DIR: files.workspace,
-      SOCKET_DIR: record.sockets,
-      TMUX_TMPDIR: record.sockets,
-      [MARK]: markOf(spec.id),
-    };
-    const child = withFiles(files, [], (stdio) =>
-      spawn(command, rest, { detached: true, cwd: files.workspace, env, stdio: stdio.slice(0, 3) }),
-    );
-    child.once('exit', (code) => exits.set(name, code ?? 137));
-    return child;
   }
 
   return {
@@ -290,30 +226,6 @@ async function findSandbox(
   throw new ProviderError('rejected', trial.reason);
 }
 
-/** Open files for a start: log, bubblewrap's status, and its arguments, which nobody else can read. */
-function withFiles(
-  files: SeatFiles,
-  args: readonly string[],
-  begin: (stdio: ('ignore' | number)[]) => ChildProcess,
-): ChildProcess {
-  const open: number[] = [];
-  try {
-    const log = openSync(files.log, 'w', 0o600);
-    open.push(log);
-    const status = openSync(files.status, 'w', 0o600);
-    open.push(status);
-    const argsFile = join(files.directory, 'args');
-    const argsFd = openSync(argsFile, 'w+', 0o600);
-    open.push(argsFd);
-    unlinkSync(argsFile);
-    // At a position, so that the reader begins at the beginning.
-    writeSync(argsFd, args.map((arg) => `${arg}\0`).join(''), 0);
-    return begin(['ignore', log, log, status, argsFd]);
-  } finally {
-    for (const fd of open) closeSync(fd);
-  }
-}
-
 function check(spec: SeatSpec, lacking: readonly string[]): void {
   const required = REQUIRED_PROGRAMS.filter((program) => lacking.includes(program));
   if (required.length > 0)
@@ -351,8 +263,4 @@ async function installed(root: string, options: LocalOptions): Promise<string> {
   const records = await Promise.all((await listSeats(root)).map((id) => new SeatFiles(root, id).record()));
   await removeOldPrograms(root, new Set([directory, ...records.flatMap((record) => record?.program ?? [])]));
   return directory;
-}
-
-function same(command: readonly string[]): string[] {
-  return [...command];
 }
