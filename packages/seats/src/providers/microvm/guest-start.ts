@@ -60,14 +60,14 @@ export async function startGuest(guest: GuestStart, signal: AbortSignal): Promis
   const work = join(run, WORK);
   await mkdir(work, { recursive: true });
   const workspace = join(guest.directory, WORKSPACE);
-  await Promise.all([
+  const [{ port, mac }] = await Promise.all([
+    network.attach(address),
     ensureWorkspaceDisk(workspace, { bytes: shape.workspaceBytes, uid }),
     makeChangesDisk(join(work, 'changes.ext4'), shape.changesBytes),
     guest.writeConfig(join(work, CONFIG)),
   ]);
   for (const part of ['changes.ext4', CONFIG, '.']) await lchown(join(work, part), uid, uid);
   signal.throwIfAborted();
-  const { port, mac } = await network.attach(address);
   await vmm.start(
     {
       name,

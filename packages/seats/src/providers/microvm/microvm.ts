@@ -55,6 +55,7 @@ const LEAST_MEMORY_MIB = 256;
 const STARTED = 'started';
 const BOOT_TRIES = 3;
 const LEAVE_MS = 10_000;
+const AWAITED_MS = 30_000;
 /** An address that no seat has: its names and its user are those of the guest that is saved. */
 const NOBODY = '0.0.0.0';
 
@@ -87,6 +88,8 @@ class MicrovmSeats implements SeatProvider {
   /** Boots at once: in software each takes a processor whole. */
   readonly #boots: Slots;
   readonly #starting = new Set<string>();
+  /** Seats that were started and have not answered yet, with the time of that. */
+  readonly #awaited = new Map<string, number>();
   readonly #report: (line: string) => void;
   /** Undefined where the VMM cannot save guests. */
   readonly #saved: SavedGuests | undefined;
@@ -119,7 +122,7 @@ class MicrovmSeats implements SeatProvider {
         start: ({ kind, ...guest }, signal) =>
           startReadyGuest({ ...guest, ...kind, vmm, network: this.#network }, signal),
         size: options.warmSeats ?? 0,
-        isBusy: () => this.#starting.size > 0,
+        isBusy: () => this.#starting.size > 0 || this.#isAwaited(),
         report: this.#report,
       });
     }
@@ -158,10 +161,17 @@ class MicrovmSeats implements SeatProvider {
           if (await this.#begins(run, signal)) return;
         }
         await this.#boots.run(() => this.#start(spec, signal));
+        this.#awaited.set(name, performance.now());
       } finally {
         this.#starting.delete(name);
       }
     });
+  }
+
+  /** Whether somebody waits for a seat; one that has not answered after so long may never. */
+  #isAwaited(): boolean {
+    const now = performance.now();
+    return [...this.#awaited.values()].some((since) => now - since < AWAITED_MS);
   }
 
   async #start(spec: SeatSpec, signal: AbortSignal): Promise<void> {
@@ -318,6 +328,7 @@ class MicrovmSeats implements SeatProvider {
 
   /** After: nothing of the seat runs; its own disk and its address stay. */
   async #end(seat: SeatId): Promise<void> {
+    this.#awaited.delete(seatName(seat));
     const run = this.#runDirectory(seat);
     await this.#vmm.kill(run);
     const address = await this.#addresses.of(seat);
@@ -344,6 +355,7 @@ class MicrovmSeats implements SeatProvider {
           const host = await this.#addresses.of(seat);
           const answers = host !== undefined && (await answersHealth(host, signal));
           signal.throwIfAborted();
+          if (answers) this.#awaited.delete(seatName(seat));
           return answers ? { state: 'running', endpoint: { kind: 'tcp', host } } : { state: 'starting' };
         }
       }
