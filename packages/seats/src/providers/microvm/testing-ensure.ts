@@ -7,7 +7,9 @@ const [stateDirectory = '', installation = '', workshop = '', warm = '0'] = proc
 const vmm = await qemu('emulation');
 const provider = await openMicrovms({ vmm, stateDirectory, installation, warmSeats: Number(warm) });
 console.log('asks');
-await provider.ensure(specOf({ workshop: workshop as WorkshopId, seat: 1 }), new AbortController().signal);
+const seat = { workshop: workshop as WorkshopId, seat: 1 };
+const { signal } = new AbortController();
+await provider.ensure(specOf(seat), signal);
 console.log('has asked');
-// A server runs on until it is killed.
-setInterval(() => undefined, 60_000);
+// A server runs on until it is killed, and looks at its seats.
+setInterval(() => void provider.observe(seat, signal), 200);
