@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { takeDataDirectory } from './data-directory.ts';
+import { servedAt, takeDataDirectory } from './data-directory.ts';
 
 describe('the data directory', () => {
   let parent: string;
@@ -34,6 +34,21 @@ describe('the data directory', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     takeDataDirectory(path).release();
+  });
+
+  it('tells where its server is reached, while that runs', async () => {
+    const path = join(parent, 'data');
+    assert.equal(servedAt(path), undefined);
+    const held = takeDataDirectory(path);
+    assert.equal(servedAt(path), undefined, 'it has no address yet');
+    held.serves('http://localhost:8123');
+    assert.equal(servedAt(path), 'http://localhost:8123');
+    held.release();
+    assert.equal(servedAt(path), undefined);
+    const ended = spawn(process.execPath, ['-e', '']);
+    await once(ended, 'exit');
+    await writeFile(join(path, 'server.pid'), `${ended.pid}\nhttp://localhost:8123\n`);
+    assert.equal(servedAt(path), undefined, 'it was killed');
   });
 
   it('that cannot be made or used says so', async () => {

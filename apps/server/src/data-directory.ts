@@ -6,6 +6,8 @@ const LOCK_FILE = 'server.lock';
 const HOLDER_FILE = 'server.pid';
 
 export interface DataDirectory {
+  /** Notes where the server is reached, for commands beside it. */
+  serves(url: string): void;
   release(): void;
 }
 
@@ -45,6 +47,9 @@ export function takeDataDirectory(path: string): DataDirectory {
     );
   }
   return {
+    serves(url) {
+      writeFileSync(holder, `${process.pid}\n${url}\n`);
+    },
     release() {
       rmSync(holder, { force: true });
       lock.close();
@@ -57,10 +62,30 @@ export function requireUnserved(path: string): void {
   if (existsSync(join(path, HOLDER_FILE))) takeDataDirectory(path).release();
 }
 
-function heldBy(file: string): string {
+/** The address of the server that runs on the directory; undefined when none does. */
+export function servedAt(path: string): string | undefined {
+  const { process: holder, url } = noted(join(path, HOLDER_FILE));
+  if (holder === undefined) return undefined;
   try {
-    return ` (process ${Number.parseInt(readFileSync(file, 'utf8'), 10)})`;
+    process.kill(holder, 0);
+  } catch (error) {
+    // Another user's process is alive, too.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return undefined;
+  }
+  return url;
+}
+
+function heldBy(file: string): string {
+  const { process: holder } = noted(file);
+  return holder === undefined ? '' : ` (process ${holder})`;
+}
+
+/** What whoever has the directory wrote down: its process, and its address on a line of its own once it has one. */
+function noted(file: string): { process?: number; url?: string } {
+  try {
+    const [first = '', url] = readFileSync(file, 'utf8').split('\n');
+    return { process: Number.parseInt(first, 10), ...(url ? { url } : {}) };
   } catch {
-    return '';
+    return {};
   }
 }

@@ -79,13 +79,14 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
   await using starting = new AsyncDisposableStack();
 
   // A second server on one directory is told so; if the directory is new, a busy port must not leave it behind.
-  const known = existsSync(config.dataDirectory);
-  if (known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
+  const take = () =>
+    starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
+  const known = existsSync(config.dataDirectory) ? take() : undefined;
   const { connectionsPerAddress, connectionsPerSeat } = config;
   const listener = starting.adopt(await listen(config, { connectionsPerAddress }), (each) =>
     each.close(DRAIN_MS),
   );
-  if (!known) starting.adopt(takeDataDirectory(config.dataDirectory), (directory) => directory.release());
+  const directory = known ?? take();
 
   const publicUrl = config.publicUrl ?? `http://localhost:${listener.port}`;
   const origins = createOrigins({
@@ -301,6 +302,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
     },
   });
   reconciler.start();
+  directory.serves(publicUrl);
   log.info({ url: publicUrl, host: config.host, port: listener.port, version }, 'the server is ready');
 
   const running = starting.move();

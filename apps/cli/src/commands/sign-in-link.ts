@@ -15,16 +15,18 @@ export function signInLinkCommand(output: Output): Command {
     .addOption(
       new Option(
         '--url <url>',
-        'address of the server; PUBLIC_URL or http://localhost:<PORT> when left out',
+        'address of the server; PUBLIC_URL, or that of the server that runs, when left out',
       ).env('CLARATEACH_URL'),
     );
   return withDatabaseOptions(command).action(async (options: LinkOptions) => {
-    const [{ signInLink }, { configFrom }] = await Promise.all([
+    const [{ signInLink }, { configFrom }, { servedAt }] = await Promise.all([
       import('../operator/people.ts'),
       import('../operator/database.ts'),
+      import('@clarateach/server/data-directory'),
     ]);
     const config = configFrom({ DATA_DIR: options.data, PUBLIC_URL: options.url });
-    const url = await signInLink(config, options.user);
+    const publicUrl = config.publicUrl ?? servedAt(config.dataDirectory);
+    const url = await signInLink({ ...config, ...(publicUrl && { publicUrl }) }, options.user);
     print(output, options, { url }, () => output.line(url));
   });
 }

@@ -69,6 +69,13 @@ describe("commands on the server's own data", () => {
     assert.match(stdout, /^https:\/\/teach\.example\.org\/\S+\n$/);
   });
 
+  it('prints a sign-in link under the address of the server that runs', async () => {
+    await writeFile(join(data, 'server.pid'), `${process.pid}\nhttp://localhost:8123\n`);
+    assert.match((await cli('sign-in-link')).stdout, /^http:\/\/localhost:8123\/\S+\n$/);
+    const said = await cli('sign-in-link', '--url', 'https://teach.example.org');
+    assert.match(said.stdout, /^https:\/\/teach\.example\.org\//);
+  });
+
   it('rotates the signing key: the old one is honoured, and the log says who did it', async () => {
     const [first] = JSON.parse((await cli('keys', 'list', '--json')).stdout) as { kid: string }[];
     const { code, stdout, stderr } = await cli('keys', 'rotate', '--json');
