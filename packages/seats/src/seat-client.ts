@@ -51,23 +51,7 @@ const RETYPE_MS = 2_000;
  * Runs a command in the learner's terminal and returns what it printed, one line. The command is
  * typed again until it answers: a shell that is just starting drops what it does not expect.
  */
-export async function inTerminal(
-  endpoint: DirectEndpoint,
-  command: string,
-  timeoutMs: number,
-): Promise<string> {
-  const until = performance.now() + timeoutMs;
-  for (;;) {
-    const answer = await ask(endpoint, command, until - performance.now());
-    if (answer !== undefined) return answer;
-  }
-}
-
-/** A guest in software may leave one of its first connections unanswered; a browser opens another one, too. */
-const READY_MS = 10_000;
-
-/** Undefined when the terminal did not so much as say that it is ready, and there is time to try again. */
-function ask(endpoint: DirectEndpoint, command: string, timeoutMs: number): Promise<string | undefined> {
+export function inTerminal(endpoint: DirectEndpoint, command: string, timeoutMs: number): Promise<string> {
   const mark = Math.random().toString(36).slice(2, 10);
   const address =
     endpoint.kind === 'tcp'
@@ -76,10 +60,8 @@ function ask(endpoint: DirectEndpoint, command: string, timeoutMs: number): Prom
   const socket = new WebSocket(address, [TERMINAL_PROTOCOL]);
   let typing: NodeJS.Timeout | undefined;
   let deadline: NodeJS.Timeout | undefined;
-  let silence: NodeJS.Timeout | undefined;
-  return new Promise<string | undefined>((resolve, reject) => {
+  return new Promise<string>((resolve, reject) => {
     let output = '';
-    if (timeoutMs > READY_MS) silence = setTimeout(resolve, READY_MS, undefined);
     // The typed line shows the mark in two halves, so only the answer has it whole.
     const line = `printf '%s%s<%s>\\n' ${mark.slice(0, 4)} ${mark.slice(4)} "$(${command})"\r`;
     const type = () => socket.send(Buffer.from(line));
@@ -98,7 +80,6 @@ function ask(endpoint: DirectEndpoint, command: string, timeoutMs: number): Prom
       socket.send(JSON.stringify({ type: 'attach', cols: 200, rows: 50, after: 0, mode: 'write' })),
     );
     socket.on('message', (data, isBinary) => {
-      clearTimeout(silence);
       if (!isBinary) {
         const message = JSON.parse(String(data)) as ServerMessage;
         if (message.type !== 'ready') return reject(new Error(`The terminal says ${String(data)}`));
@@ -115,7 +96,6 @@ function ask(endpoint: DirectEndpoint, command: string, timeoutMs: number): Prom
   }).finally(() => {
     clearTimeout(typing);
     clearTimeout(deadline);
-    clearTimeout(silence);
     socket.removeAllListeners('close');
     socket.terminate();
   });

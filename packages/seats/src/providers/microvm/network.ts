@@ -63,9 +63,7 @@ export class VmNetwork {
   }
 
   seat(address: string): NetworkSeat {
-    const bytes = address.split('.').map(Number);
-    const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0'));
-    return { port: `${this.#ports}${hex.slice(2).join('')}`, mac: `02:00:${hex.join(':')}`, address };
+    return { port: `${this.#ports}${hexOf(address).slice(2).join('')}`, mac: macOf(address), address };
   }
 
   /** The bridge and its network; chosen once and then kept, so that addresses stay. */
@@ -195,8 +193,10 @@ export class VmNetwork {
     } else if (alias === undefined || abandoned) {
       if (abandoned) await removeLink(name);
       await requireFreeNetwork(network);
+      // Without a hardware address of its own a bridge takes that of a port, and changes it as seats come
+      // and go: what guests send to the one that they know is then lost until they ask again.
       await ipBatch([
-        `link add name ${name} type bridge stp_state 0 forward_delay 0`,
+        `link add name ${name} address ${macOf(network.address)} type bridge stp_state 0 forward_delay 0`,
         `link set dev ${name} alias ${this.table}`,
         `address add ${address} dev ${name}`,
       ]);
@@ -242,6 +242,15 @@ export class VmNetwork {
     // The next first seat chooses anew: meanwhile somebody may have taken the network.
     this.#chosen = undefined;
   }
+}
+
+/** The hardware address of whoever has this IPv4 address: locally administered, and unlike any other here. */
+function macOf(address: string): string {
+  return `02:00:${hexOf(address).join(':')}`;
+}
+
+function hexOf(address: string): string[] {
+  return address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
 }
 
 async function hasTable(family: string, table: string): Promise<boolean> {

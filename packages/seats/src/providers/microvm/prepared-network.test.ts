@@ -67,6 +67,20 @@ describe('the network that set-up prepares', { skip: skip ?? false, concurrency:
     await yours.detach('192.168.233.11');
   });
 
+  it('keeps the hardware address that guests remember, while seats come and go', async () => {
+    const hardware = () => readFile(`/sys/class/net/${bridge.name}/address`, 'utf8');
+    const mine = network('mine');
+    const kept = await hardware();
+    for (const address of ['192.168.233.11', '192.168.233.12', '192.168.233.13']) {
+      await mine.attach(address);
+      assert.equal(await hardware(), kept);
+    }
+    for (const address of ['192.168.233.12', '192.168.233.11', '192.168.233.13']) {
+      await mine.detach(address);
+      assert.equal(await hardware(), kept);
+    }
+  });
+
   it('is refused where somebody else has the range of addresses', async () => {
     const other = { name: `ctq${process.pid}`, address: '192.168.233.129/25' };
     await assert.rejects(
