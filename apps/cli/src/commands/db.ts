@@ -4,11 +4,16 @@ import { type DatabaseOptions, withDatabaseOptions } from './database-options.ts
 import { print } from './remote.ts';
 
 export function dbCommand(output: Output): Command {
-  const command = new Command('migrate').description("bring the database to this version's schema");
+  const command = new Command('migrate').description(
+    "bring the database to this version's schema; makes one where there is none",
+  );
   withDatabaseOptions(command).action(async (options: DatabaseOptions) => {
-    const { configFrom, openMigrated } = await import('../operator/database.ts');
-    const { database, migrations } = await openMigrated(configFrom({ DATA_DIR: options.data }));
+    const { openMigrated, operatorConfig } = await import('../operator/database.ts');
+    const { database, made, migrations } = await openMigrated(
+      operatorConfig(output, { DATA_DIR: options.data }),
+    );
     await database.close();
+    if (made) output.note('There was none: an empty one is made, for a server that has not started yet.');
     print(output, options, { migrations }, () => {
       if (migrations.length === 0) output.line('The schema is up to date.');
       else for (const name of migrations) output.line(`ran ${name}`);

@@ -1,3 +1,4 @@
+import type { Config } from '@clarateach/server/config';
 import { Command } from 'commander';
 import { CommandError } from '../errors.ts';
 import type { Output } from '../output.ts';
@@ -19,7 +20,11 @@ export function imageCommand(output: Output): Command {
     .option('--tag <tag>', "the image's name; made from its content when left out")
     .option('--ca <file>', 'certificate (PEM) that programs in the seats trust beside the public ones');
   withDatabaseOptions(build).action(async (options: BuildOptions) => {
-    const { buildSeatImage } = await import('../prepare/seat-image.ts');
+    const [{ buildSeatImage }, { configFrom }] = await Promise.all([
+      import('../prepare/seat-image.ts'),
+      import('../operator/database.ts'),
+    ]);
+    const config = configFrom({ DATA_DIR: options.data });
     const signal = terminationSignal();
     const image = await whileBuilding(output, signal, async () => {
       const built = await buildSeatImage(output, signal, {
@@ -27,7 +32,7 @@ export function imageCommand(output: Output): Command {
         ...(options.tag === undefined ? {} : { tag: options.tag }),
         ...(options.ca === undefined ? {} : { caFile: options.ca }),
       });
-      return built.built ? { ...built, removed: await prune(output, signal, options) } : built;
+      return built.built ? { ...built, removed: await prune(output, signal, config) } : built;
     });
     print(output, options, image, () => output.line(image.tag));
   });
@@ -35,11 +40,13 @@ export function imageCommand(output: Output): Command {
     'remove seat images of earlier versions that no container uses and no workshop names; the newest two stay',
   );
   withDatabaseOptions(pruning).action(async (options: DatabaseOptions) => {
+    const { operatorConfig } = await import('../operator/database.ts');
+    const config = operatorConfig(output, { DATA_DIR: options.data });
     const signal = terminationSignal();
-    const removed = await whileBuilding(output, signal, () => prune(output, signal, options));
+    const removed = await whileBuilding(output, signal, () => prune(output, signal, config));
     if (removed === undefined) {
       throw new CommandError(
-        'No seat image was removed: the database that tells which images workshops name is not there. Name its data directory (`--data DIR`), or set DATABASE_URL as the server has it.',
+        "No seat image was removed: the database that tells which images workshops name is not there. Name the server's data directory (`--data DIR`), or its DATABASE_URL.",
       );
     }
     print(output, options, { removed }, () => {
@@ -52,8 +59,7 @@ export function imageCommand(output: Output): Command {
     .addCommand(pruning);
 }
 
-async function prune(output: Output, signal: AbortSignal, { data }: DatabaseOptions) {
-  const { configFrom } = await import('../operator/database.ts');
+async function prune(output: Output, signal: AbortSignal, config: Config) {
   const { removeOldImages } = await import('../prepare/old-images.ts');
-  return removeOldImages(output, signal, configFrom({ DATA_DIR: data }).database);
+  return removeOldImages(output, signal, config.database);
 }

@@ -5,12 +5,12 @@ import { localTime, type Output } from '../output.ts';
 import { type DatabaseOptions, withDatabaseOptions } from './database-options.ts';
 import { print } from './remote.ts';
 
-const load = async (options: DatabaseOptions) => {
-  const [keys, { configFrom }] = await Promise.all([
+const load = async (output: Output, options: DatabaseOptions) => {
+  const [keys, { operatorConfig, requireInstallation }] = await Promise.all([
     import('../operator/keys.ts'),
     import('../operator/database.ts'),
   ]);
-  return { keys, config: configFrom({ DATA_DIR: options.data }) };
+  return { keys, requireInstallation, config: operatorConfig(output, { DATA_DIR: options.data }) };
 };
 
 export function keysCommand(output: Output): Command {
@@ -28,7 +28,7 @@ function listCommand(output: Output): Command {
   return withDatabaseOptions(
     new Command('list').description('the signing keys whose tokens are honoured'),
   ).action(async (options: DatabaseOptions) => {
-    const { keys, config } = await load(options);
+    const { keys, config } = await load(output, options);
     const found = await keys.listKeys(config);
     print(output, options, found, () =>
       output.table(
@@ -54,9 +54,12 @@ function rotateCommand(output: Output): Command {
       )
       .option('--yes', 'with --now: do not ask'),
   ).action(async (options: DatabaseOptions & { readonly now?: boolean; readonly yes?: boolean }) => {
-    const { keys, config } = await load(options);
+    const { keys, requireInstallation, config } = await load(output, options);
     if (options.now) {
-      if (!options.yes) await confirmEnd();
+      if (!options.yes) {
+        await requireInstallation(config);
+        await confirmEnd();
+      }
       const done = await keys.replaceSigningKeys(config);
       print(output, options, done, () => {
         output.line(`The key ${done.key.kid} signs from now on, and it is the only one.`);
@@ -101,7 +104,7 @@ function rotateEncryptionCommand(output: Output): Command {
       'seal everything with a new secret; takes some seconds, and goes on where it was when it is run again',
     ),
   ).action(async (options: DatabaseOptions) => {
-    const { keys, config } = await load(options);
+    const { keys, config } = await load(output, options);
     const done = await keys.rotateEncryptionKey(config);
     print(output, options, done, () => {
       if (done.resumed) output.line('An earlier rotation was not finished; it is now.');
@@ -117,7 +120,7 @@ function dropEncryptionCommand(output: Output): Command {
   return withDatabaseOptions(
     new Command('drop-encryption').description('forget the old secret, once nothing is sealed with it'),
   ).action(async (options: DatabaseOptions) => {
-    const { keys, config } = await load(options);
+    const { keys, config } = await load(output, options);
     const dropped = await keys.dropOldEncryptionKeys(config);
     print(output, options, { dropped }, () =>
       output.line(dropped === 0 ? 'There is no old secret.' : 'The old secret is forgotten.'),

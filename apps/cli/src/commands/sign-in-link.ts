@@ -19,12 +19,12 @@ export function signInLinkCommand(output: Output): Command {
       ).env('CLARATEACH_URL'),
     );
   return withDatabaseOptions(command).action(async (options: LinkOptions) => {
-    const [{ signInLink }, { configFrom }, { servedAt }] = await Promise.all([
+    const [{ signInLink }, { operatorConfig }, { servedAt }] = await Promise.all([
       import('../operator/people.ts'),
       import('../operator/database.ts'),
       import('@clarateach/server/data-directory'),
     ]);
-    const config = configFrom({ DATA_DIR: options.data, PUBLIC_URL: options.url });
+    const config = operatorConfig(output, { DATA_DIR: options.data, PUBLIC_URL: options.url });
     const publicUrl = config.publicUrl ?? servedAt(config.dataDirectory);
     const url = await signInLink({ ...config, ...(publicUrl && { publicUrl }) }, options.user);
     print(output, options, { url }, () => output.line(url));

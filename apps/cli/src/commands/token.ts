@@ -49,11 +49,12 @@ function createCommand(output: Output): Command {
         tell(await client.tokens.create(token)),
       );
     } else {
-      const [{ createToken }, { configFrom }] = await Promise.all([
+      const [{ createToken }, { operatorConfig }] = await Promise.all([
         import('../operator/people.ts'),
         import('../operator/database.ts'),
       ]);
-      tell(await createToken(configFrom({ DATA_DIR: options.data }), { token, email: options.user }));
+      const config = operatorConfig(output, { DATA_DIR: options.data });
+      tell(await createToken(config, { token, email: options.user }));
     }
   });
 }

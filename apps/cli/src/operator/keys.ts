@@ -7,7 +7,7 @@ import { createSealing } from '@clarateach/server/tokens/sealing';
 import { type SecretSource, secretSource } from '@clarateach/server/tokens/secret-source';
 import { type KeyView, openSigningKeys } from '@clarateach/server/tokens/signing-keys';
 import { CommandError } from '../errors.ts';
-import { openMigrated } from './database.ts';
+import { openInstallation } from './database.ts';
 import { secretsOf } from './secrets.ts';
 
 /*
@@ -20,7 +20,7 @@ interface Tools {
 }
 
 async function withKeys<T>(config: Config, work: (tools: Tools) => Promise<T>): Promise<T> {
-  const { database } = await openMigrated(config);
+  const database = await openInstallation(config);
   try {
     // Also the check that these are the secrets of this database.
     await secretsOf(config, database);

@@ -4,24 +4,87 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { readConfig } from '@clarateach/server/config';
 import { openDatabase } from '@clarateach/server/store/database';
 import { runCli, startCli } from '../testing/run-cli.ts';
+import { openMigrated } from './database.ts';
 
 describe("commands on the server's own data", () => {
   let data: string;
   beforeEach(async () => {
     data = await mkdtemp(join(tmpdir(), 'operator-'));
+    const { database } = await openMigrated(readConfig({ DATA_DIR: data }));
+    await database.close();
   });
   afterEach(() => rm(data, { recursive: true }));
 
   const cli = (...args: string[]) => runCli([...args, '--data', data]);
 
-  it('migrates the database once', async () => {
-    const first = await cli('db', 'migrate', '--json');
+  it('makes a database by `db migrate`, once, and says so', async () => {
+    const migrate = ['db', 'migrate', '--json', '--data', join(data, 'new')];
+    const first = await runCli(migrate);
     assert.equal(first.code, 0, first.stderr);
     assert.notDeepEqual(JSON.parse(first.stdout), { migrations: [] });
-    const second = await cli('db', 'migrate', '--json');
+    assert.equal(
+      first.stderr,
+      `Database: ${join(data, 'new', 'clarateach.db')}\nThere was none: an empty one is made, for a server that has not started yet.\n`,
+    );
+    const second = await runCli(migrate);
     assert.deepEqual(JSON.parse(second.stdout), { migrations: [] });
+    assert.equal(second.stderr, `Database: ${join(data, 'new', 'clarateach.db')}\n`);
+  });
+
+  for (const command of [
+    ['keys', 'list'],
+    ['keys', 'rotate'],
+    ['keys', 'rotate', '--now', '--yes'],
+    ['keys', 'rotate', '--now'],
+    ['keys', 'rotate-encryption'],
+    ['keys', 'drop-encryption'],
+    ['token', 'create', 'laptop'],
+    ['sign-in-link'],
+  ]) {
+    it(`does nothing by \`${command.join(' ')}\` where there is no database`, async () => {
+      const elsewhere = join(data, 'elsewhere');
+      const { code, stdout, stderr } = await runCli([...command, '--data', elsewhere]);
+      assert.deepEqual([code, stdout], [1, ''], stderr);
+      assert.ok(stderr.includes(`There is no database of ClaraTeach at ${join(elsewhere, 'clarateach.db')}`));
+      assert.match(stderr, /--data DIR/);
+      await assert.rejects(stat(elsewhere), { code: 'ENOENT' });
+    });
+  }
+
+  it('takes a database that no server has begun for none', async () => {
+    await writeFile(join(data, 'empty.db'), '');
+    const { code, stderr } = await runCli(['keys', 'rotate', '--data', data], {
+      env: { DATABASE_URL: join(data, 'empty.db') },
+    });
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(`There is no database of ClaraTeach at ${join(data, 'empty.db')}`), stderr);
+    await assert.rejects(stat(join(data, 'secret.key')), { code: 'ENOENT' });
+  });
+
+  it('makes no second secret for a database that another one has sealed', async () => {
+    assert.equal((await cli('keys', 'list')).code, 0);
+    const elsewhere = join(data, 'elsewhere');
+    const { code, stderr } = await runCli(['keys', 'list', '--data', elsewhere], {
+      env: { DATABASE_URL: join(data, 'clarateach.db') },
+    });
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(`is not in ${join(elsewhere, 'secret.key')}`), stderr);
+    await assert.rejects(stat(elsewhere), { code: 'ENOENT' });
+  });
+
+  it('names the database on stderr, without the password of a PostgreSQL', async () => {
+    for (const command of [['keys', 'list'], ['token', 'create', 'laptop'], ['sign-in-link']]) {
+      const { stderr } = await cli(...command);
+      assert.equal(stderr, `Database: ${join(data, 'clarateach.db')}\n`);
+    }
+    const url = 'postgresql://clara:s3cret@127.0.0.1:1/teach?sslmode=disable';
+    const { code, stderr } = await runCli(['keys', 'list'], { env: { DATABASE_URL: url } });
+    assert.equal(code, 1);
+    assert.match(stderr, /^Database: postgresql:\/\/127\.0\.0\.1:1\/teach\n/);
+    assert.doesNotMatch(stderr, /s3cret/);
   });
 
   it('makes an API token without any other credential, and prints it alone', async () => {

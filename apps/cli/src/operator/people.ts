@@ -3,7 +3,7 @@ import type { Config } from '@clarateach/server/config';
 import { createPeople, type People } from '@clarateach/server/people/people';
 import type { Database } from '@clarateach/server/store/database';
 import { CommandError } from '../errors.ts';
-import { openMigrated } from './database.ts';
+import { openInstallation } from './database.ts';
 import { secretsOf } from './secrets.ts';
 
 /**
@@ -14,7 +14,7 @@ async function withPeople<T>(
   config: Config,
   work: (people: People, database: Database) => Promise<T>,
 ): Promise<T> {
-  const { database } = await openMigrated(config);
+  const database = await openInstallation(config);
   try {
     const { sessions } = await secretsOf(config, database);
     const people = createPeople({
