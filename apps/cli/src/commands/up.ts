@@ -10,7 +10,7 @@ export interface UpOptions {
   port?: number;
   host?: string;
   data: string;
-  runtime: 'auto' | 'local' | 'docker' | 'firecracker';
+  runtime?: 'auto' | 'local' | 'docker' | 'firecracker';
   demo?: number;
 }
 
@@ -25,9 +25,12 @@ export function upCommand(output: Output): Command {
         .default(DEFAULT_DATA_DIRECTORY),
     )
     .addOption(
-      new Option('--runtime <name>', 'what seats run in')
-        .choices(['auto', 'local', 'docker', 'firecracker'])
-        .default('auto'),
+      new Option('--runtime <name>', 'what seats run in (auto, or RUNTIME)').choices([
+        'auto',
+        'local',
+        'docker',
+        'firecracker',
+      ]),
     )
     .option('--demo <seats>', 'make a workshop with so many seats and print its join code', demoSeats)
     .action(async (options: UpOptions) => {

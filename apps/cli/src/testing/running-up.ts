@@ -15,10 +15,10 @@ export class RunningUp {
   #stderr = '';
   #told = Promise.withResolvers<void>();
 
-  constructor(args: readonly string[]) {
-    const { DATABASE_URL: _database, DATA_DIR: _data, ...env } = process.env;
+  constructor(args: readonly string[], settings: Readonly<Record<string, string>> = {}) {
+    const { DATABASE_URL: _database, DATA_DIR: _data, RUNTIME: _runtime, ...env } = process.env;
     this.#child = spawn(process.execPath, [join(import.meta.dirname, '..', 'main.ts'), 'up', ...args], {
-      env: { ...env, LOG_LEVEL: 'warn' },
+      env: { ...env, LOG_LEVEL: 'warn', ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const ended = once(this.#child, 'close') as Promise<[number | null]>;

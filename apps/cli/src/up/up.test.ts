@@ -19,7 +19,11 @@ describe('clarateach up', () => {
   });
 
   function up(...args: string[]): RunningUp {
-    const started = new RunningUp(['--runtime', 'local', '--port', '0', '--data', data, ...args]);
+    return upWith({}, '--runtime', 'local', ...args);
+  }
+
+  function upWith(settings: Readonly<Record<string, string>>, ...args: string[]): RunningUp {
+    const started = new RunningUp(['--port', '0', '--data', data, ...args], settings);
     running.push(started);
     return started;
   }
@@ -51,6 +55,20 @@ describe('clarateach up', () => {
     assert.equal(back.body.seat, joined.body.seat, 'the learner has the same seat');
     assert.equal(await second.end('SIGTERM'), 0);
     assert.deepEqual(await processesIn(data), []);
+  });
+
+  it('takes the runtime of the environment where no option names one', { timeout: 300_000 }, async () => {
+    const first = upWith({ RUNTIME: 'local' });
+    await first.line('ClaraTeach is ready at ');
+    assert.match(first.stderr, /Seats run in the local runtime \(asked for/);
+    assert.equal(await first.end('SIGTERM'), 0);
+    const second = upWith({ RUNTIME: 'docker' }, '--runtime', 'local');
+    await second.line('ClaraTeach is ready at ');
+    assert.match(second.stderr, /Seats run in the local runtime \(asked for/);
+    assert.equal(await second.end('SIGTERM'), 0);
+    const wrong = upWith({ RUNTIME: 'cloud' });
+    assert.equal(await wrong.exitCode(), 2);
+    assert.match(wrong.stderr, /RUNTIME is "cloud"/);
   });
 
   it('explains a second start on the same data directory', { timeout: 300_000 }, async () => {

@@ -21,6 +21,7 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
     PORT: options.port?.toString(),
     HOST: options.host,
     DATA_DIR: options.data,
+    RUNTIME: options.runtime,
     // A person reads this terminal: what goes well is not worth a line of JSON.
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
   };
@@ -29,13 +30,13 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
   await requirePort(asked);
 
   const onWorkers = workers.length > 0;
-  const runtime = onWorkers ? options.runtime : await runtimeHere(output, signal, options.runtime, asked);
+  const runtime = onWorkers ? undefined : await runtimeHere(output, signal, asked);
   if (onWorkers) {
     output.note(`Seats run on ${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`);
     await whileBuilding(output, signal, () => buildWeb(output, signal));
   }
 
-  const config = configFrom({ ...settings, RUNTIME: runtime });
+  const config = configFrom({ ...settings, ...(runtime && { RUNTIME: runtime }) });
   const start = () => startServer(config, 'stop-seats');
   // A KVM is tried with a guest, which may take ten seconds.
   const server = await (runtime === 'firecracker'
@@ -63,10 +64,10 @@ export async function up(output: Output, signal: AbortSignal, options: UpOptions
 async function runtimeHere(
   output: Output,
   signal: AbortSignal,
-  asked: UpOptions['runtime'],
-  { microvm, database }: Pick<Config, 'microvm' | 'database'>,
+  { runtime, microvm, database }: Pick<Config, 'runtime' | 'microvm' | 'database'>,
 ): Promise<Chosen['runtime']> {
   const { imagesDirectory } = microvm;
+  const asked = runtime.kind === 'auto' ? 'auto' : runtime.name;
   const chosen = await chooseRuntime(output, signal, { asked, microvm });
   output.note(`Seats run in the ${chosen.runtime} runtime (${chosen.why})`);
   await whileBuilding(output, signal, async () => {
