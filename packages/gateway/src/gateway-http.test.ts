@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import type { Odehash } from '@clarateach/contract/ids';
 import {
@@ -17,6 +17,7 @@ import {
   until,
   WORKSHOP,
 } from './testing.ts';
+import { entrance, fill, HELD_BACK_BYTES, MOST_BYTES, takesMore } from './testing-flow.ts';
 import { eachTestMounts, rawSeat, type StandInSeat } from './testing-seat.ts';
 
 let mounted: Mounted;
@@ -261,55 +262,37 @@ test('HEAD, 204, 304 and an early answer leave no connection out of step', async
   assert.equal(early.status, 413);
 });
 
-test('a client that does not read holds the seat back, and nothing fills up in between', async () => {
-  let written = 0;
+test('a client that does not read holds the seat back, and nothing fills up in between', async (t) => {
+  let answer: ServerResponse | undefined;
   seat.onFiles = (_req, res) => {
-    const block = Buffer.alloc(64 * 1024);
-    const more = (): void => {
-      while (written < 200e6 && !res.destroyed) {
-        written += block.length;
-        if (!res.write(block)) return;
-      }
-    };
-    res.on('drain', more);
-    more();
+    answer = res;
   };
   const head = `GET ${FILES} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`;
-  const client = raw(mounted.port, head);
+  const client = raw(await entrance(t, mounted), head);
   client.socket.pause();
-  let last = -1;
-  await until('the seat stands still', () => {
-    const still = written > 0 && written === last;
-    last = written;
-    return still;
-  });
-  const stood = written;
-  assert.ok(stood < 20e6, `${stood} bytes taken for a client that reads nothing`);
+  await until('the seat is asked', () => answer !== undefined);
+  const res = answer as unknown as ServerResponse;
+  const written = await fill(res, MOST_BYTES);
+  assert.ok(written < HELD_BACK_BYTES, `${written} bytes taken for a client that reads nothing`);
+  assert.equal(await takesMore(res), false);
   client.socket.resume();
-  await until('it goes on', () => written > stood);
+  await until('it goes on', () => !res.writableNeedDrain);
   client.socket.destroy();
 });
 
-test('a seat that does not read holds the client back', async () => {
+test('a seat that does not read holds the client back', async (t) => {
   let stuck: IncomingMessage | undefined;
   seat.onFiles = (req) => {
     stuck = req.pause();
   };
-  const req = httpRequest({ port: mounted.port, path: FILES, method: 'PUT', headers: bearer(token) });
+  const socketPath = await entrance(t, mounted);
+  const req = httpRequest({ socketPath, path: FILES, method: 'PUT', headers: bearer(token) });
   req.on('error', () => {});
-  const block = Buffer.alloc(64 * 1024);
-  let sent = 0;
-  while (sent < 50e6) {
-    sent += block.length;
-    if (!req.write(block)) {
-      const drained = await Promise.race([
-        new Promise<boolean>((resolve) => req.once('drain', () => resolve(true))),
-        new Promise<boolean>((resolve) => setTimeout(resolve, 300, false)),
-      ]);
-      if (!drained) break;
-    }
-  }
-  assert.ok(sent < 20e6, `${sent} bytes taken for a seat that reads nothing`);
+  req.flushHeaders();
+  await until('the seat is asked', () => stuck !== undefined);
+  const sent = await fill(req, MOST_BYTES);
+  assert.ok(sent < HELD_BACK_BYTES, `${sent} bytes taken for a seat that reads nothing`);
+  assert.equal(await takesMore(req), false);
   req.destroy();
   await until('the gateway lets go', () => mounted.gateway.stats().requests === 1);
   stuck?.on('error', () => {}).resume();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import {
@@ -13,6 +14,7 @@ import {
   until,
   WORKSHOP,
 } from './testing.ts';
+import { entrance, fill, HELD_BACK_BYTES, MOST_BYTES, takesMore } from './testing-flow.ts';
 import { eachTestMounts, rawSeat, type StandInSeat } from './testing-seat.ts';
 
 const TERMINAL = `${SEAT_PATH}/terminal`;
@@ -20,6 +22,8 @@ const PROTOCOL = 'clarateach.terminal.v1';
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 const token = makeToken();
+/** The head of a binary frame of 2^40 bytes: whatever follows belongs to it. */
+const FRAME_WITHOUT_END = Buffer.from([0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]);
 
 let mounted: Mounted;
 let seat: StandInSeat;
@@ -184,52 +188,38 @@ test('a change that leaves seat and holder as they were disturbs nobody', async 
   socket.terminate();
 });
 
-test('a client that reads nothing stops the seat, and a removed one is cut off nevertheless', async () => {
-  let sent = 0;
-  seat.terminal.once('connection', (socket) => {
-    const block = Buffer.alloc(64 * 1024);
-    const flood = (): void => {
-      if (socket.readyState !== socket.OPEN || sent > 300e6) return;
-      sent += block.length;
-      socket.send(block, flood);
-    };
-    flood();
-  });
-  const client = raw(mounted.port, handshake());
+test('a client that reads nothing stops the seat, and a removed one is cut off nevertheless', async (t) => {
+  let terminal: Duplex | undefined;
+  seat.onUpgrade = (req, socket, head) => {
+    seat.terminal.handleUpgrade(req, socket, head, () => {
+      terminal = socket;
+    });
+  };
+  const client = raw(await entrance(t, mounted), handshake());
   client.socket.pause();
-  let last = -1;
-  await until('the seat stands still', () => {
-    const still = sent > 0 && sent === last;
-    last = sent;
-    return still;
-  });
-  assert.ok(sent < 20e6, `${sent} bytes taken`);
+  await until('it is open', () => terminal !== undefined && mounted.gateway.connections() === 1);
+  const flood = terminal as unknown as Duplex;
+  flood.write(FRAME_WITHOUT_END);
+  const sent = await fill(flood, MOST_BYTES);
+  assert.ok(sent < HELD_BACK_BYTES, `${sent} bytes taken`);
+  assert.equal(await takesMore(flood), false);
   mounted.routes.put({ endpoint: seat.endpoint, holder: STRANGER });
-  await until('it is over', () => mounted.gateway.connections() === 0, 1500);
+  await until('it is over', () => mounted.gateway.connections() === 0);
   client.socket.destroy();
 });
 
-test('a seat that reads nothing stops the client', async () => {
+test('a seat that reads nothing stops the client', async (t) => {
   seat.onUpgrade = (_req, socket) => {
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`,
     );
     socket.pause();
   };
-  const client = raw(mounted.port, handshake());
+  const client = raw(await entrance(t, mounted), handshake());
   await until('it is open', () => client.received().includes('101'));
-  let taken = 0;
-  const block = Buffer.alloc(64 * 1024);
-  while (taken < 50e6) {
-    taken += block.length;
-    if (client.socket.write(block)) continue;
-    const drained = await Promise.race([
-      new Promise<boolean>((resolve) => client.socket.once('drain', () => resolve(true))),
-      new Promise<boolean>((resolve) => setTimeout(resolve, 300, false)),
-    ]);
-    if (!drained) break;
-  }
-  assert.ok(taken < 20e6, `${taken} bytes taken`);
+  const taken = await fill(client.socket, MOST_BYTES);
+  assert.ok(taken < HELD_BACK_BYTES, `${taken} bytes taken`);
+  assert.equal(await takesMore(client.socket), false);
   client.socket.destroy();
   seat.onUpgrade = undefined;
   await mounted.gateway.close();

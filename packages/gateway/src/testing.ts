@@ -168,12 +168,13 @@ export function ask(
   });
 }
 
-/** Sends bytes as they are, and collects what comes until the other side ends. */
+/** Sends bytes as they are to a port or a path, and collects what comes until the other side ends. */
 export function raw(
-  port: number,
+  at: number | string,
   text: string,
 ): { socket: Socket; readonly received: () => string; closed: () => boolean } {
-  const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true });
+  const where = typeof at === 'number' ? { host: '127.0.0.1', port: at } : { path: at };
+  const socket = createConnection({ ...where, allowHalfOpen: true });
   const chunks: Buffer[] = [];
   let closed = false;
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
