@@ -15,6 +15,7 @@ const NGINX = '/usr/sbin/nginx';
 const HAPROXY = '/usr/sbin/haproxy';
 
 checkBenchmark('join-burst', undefined);
+checkBenchmark('revocation', undefined);
 checkBenchmark('join-to-prompt', noDocker);
 checkBenchmark('ten-seats', noDocker);
 checkBenchmark('density', noDocker);

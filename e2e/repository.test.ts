@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'apps/server': ['contract', 'seats', 'gateway'],
   'apps/agent': ['contract', 'seats', 'gateway'],
   'apps/cli': ['contract', 'seats', 'server', 'agent'],
-  bench: ['contract', 'seats', 'gateway', 'server', 'cli', 'workspace'],
+  bench: ['contract', 'seats', 'gateway', 'server', 'agent', 'cli', 'workspace'],
   e2e: ['contract', 'seats', 'gateway', 'server', 'agent', 'cli', 'workspace', 'bench'],
 };
 
