@@ -14,8 +14,7 @@ import { containerMiB, removeContainers, startSleepers } from './docker.ts';
 import { options } from './harness.ts';
 import { rawVm } from './raw-vm.ts';
 
-export const RUNTIMES = ['docker', 'firecracker'] as const;
-export type BenchRuntime = (typeof RUNTIMES)[number];
+const RUNTIMES = ['docker', 'firecracker'] as const;
 
 /** `--runtime`; docker when left out. */
 export const runtime = RUNTIMES.find((each) => each === options.runtime) ?? 'docker';

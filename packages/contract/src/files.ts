@@ -21,11 +21,5 @@ export const fileChange = z.object({
 });
 export type FileChange = z.infer<typeof fileChange>;
 
-export const makeDirectoryBody = z.object({ path: z.string().min(1) });
-export const moveBody = z.object({ from: z.string().min(1), to: z.string().min(1) });
-
-/** TCP ports on which something inside the seat listens, without the platform's own. */
-export const listeningPorts = z.object({ ports: z.array(z.number()) });
 /** `POST <base>/vm/<seat>/preview` */
 export const previewRequest = z.object({ port: z.number().int().min(1).max(65535) });
-export const previewResponse = z.object({ url: z.string() });

@@ -11,7 +11,7 @@ export const PLATFORM_PORTS: readonly number[] = [TERMINAL_PORT, FILES_PORT, BRO
 
 /** `GET` on the terminal port: 200 once terminal and files can be used. */
 export const HEALTH_PATH = '/health';
-/** `GET` on the files port: the ports that the learner's own programs listen on (`listeningPorts`). */
+/** `GET` on the files port: the ports that the learner's own programs listen on, `{ports: number[]}`. */
 export const PORTS_PATH = '/ports';
 /**
  * `GET /tunnel/<port>` with `Connection: Upgrade`, `Upgrade: tcp` on the files port: after the 101

@@ -16,8 +16,6 @@ import { findProcesses, isRunning, killSeat } from './seat-process.ts';
 import { seatStarter } from './seat-start.ts';
 import { seatUsers } from './seat-users.ts';
 
-export { type LocalProbe, probeLocal } from './probe.ts';
-
 export interface LocalOptions {
   /** Where seats keep their files; made when missing, private to this user. */
   readonly root: string;
