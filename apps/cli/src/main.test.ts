@@ -69,6 +69,36 @@ describe('the command line', () => {
     const human = await runCli(['doctor', '--port', '0']);
     assert.match(human.stdout, /^RUNTIME +CAN RUN +NOTE$/m);
   });
+
+  it('looks at the port and the data directory that the settings name, and names a wrong one', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const checksWith = async (env: Record<string, string>, ...args: string[]) => {
+      const { code, stdout } = await runCli(['doctor', '--json', ...args], { env });
+      const { checks } = JSON.parse(stdout) as { checks: { name: string; ok: boolean; detail: string }[] };
+      return { code, of: (name: string) => checks.find((check) => check.name === name) };
+    };
+    try {
+      const { of } = await checksWith({ PORT: String(port), DATA_DIR: '/nowhere/of/mine' });
+      assert.deepEqual([of(`port ${port}`)?.ok, of(`port ${port}`)?.detail], [false, 'in use']);
+      assert.match(of('disk space')?.detail ?? '', / at \/nowhere\/of\/mine$/);
+      const said = await checksWith(
+        { PORT: String(port), DATA_DIR: '/nowhere' },
+        '--port',
+        '0',
+        '--data',
+        '/',
+      );
+      assert.equal(said.of('port 0')?.ok, true);
+      assert.match(said.of('disk space')?.detail ?? '', / at \/$/);
+      const wrong = await checksWith({ RUNTIME: 'cloud' });
+      assert.equal(wrong.code, 1);
+      assert.equal(wrong.of('settings')?.ok, false);
+    } finally {
+      await new Promise((resolve) => taken.close(resolve));
+    }
+  });
 });
 
 async function unusedPort(): Promise<number> {

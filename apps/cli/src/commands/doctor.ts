@@ -12,15 +12,16 @@ import {
   checkNode,
   checkPort,
 } from '../machine/checks.ts';
-import { MICROVM_PROGRAMS, missingPrograms } from '../machine/packages.ts';
+import { probeMicrovms } from '../machine/microvms.ts';
+import { checkSettings, type Settings } from '../machine/settings.ts';
 import { portNumber } from '../numbers.ts';
 import type { Output } from '../output.ts';
-import { STATE_DIRECTORY } from '../root.ts';
+import { DEFAULT_DATA_DIRECTORY } from './database-options.ts';
 import { print } from './remote.ts';
 
 interface DoctorOptions {
-  port: number;
-  data: string;
+  port?: number;
+  data?: string;
   json?: boolean;
 }
 
@@ -33,11 +34,16 @@ interface RuntimeReport {
 export function doctorCommand(output: Output): Command {
   return new Command('doctor')
     .description('what this machine can run, and what is missing')
-    .option('--port <n>', 'port that the server is to have', portNumber, 8080)
-    .option('--data <dir>', 'data directory that the server is to have', STATE_DIRECTORY)
+    .option('--port <n>', 'port that the server is to have (8080, or PORT)', portNumber)
+    .option(
+      '--data <dir>',
+      `data directory that the server is to have (DATA_DIR; default: "${DEFAULT_DATA_DIRECTORY}")`,
+    )
     .option('--json', 'print JSON')
     .action(async (options: DoctorOptions) => {
-      const [runtimes, checks] = await Promise.all([probeRuntimes(), runChecks(options)]);
+      const { settings, check } = checkSettings(options);
+      const [runtimes, others] = await Promise.all([probeRuntimes(settings), runChecks(settings)]);
+      const checks = [...others, check];
       const ok =
         runtimes.some((runtime) => runtime.available) &&
         checks.every((check) => check.ok || !REQUIRED.has(check.name));
@@ -47,10 +53,11 @@ export function doctorCommand(output: Output): Command {
 }
 
 /** Without these no server runs; the rest decides what it can run. */
-const REQUIRED = new Set(['node', 'disk space']);
+const REQUIRED = new Set(['node', 'disk space', 'settings']);
 
-async function probeRuntimes(): Promise<readonly RuntimeReport[]> {
+async function probeRuntimes({ imagesDirectory }: Settings): Promise<readonly RuntimeReport[]> {
   const [docker, local] = await Promise.all([probeDocker(), probeLocal()]);
+  const microvms = await probeMicrovms({ docker: docker.ok, imagesDirectory });
   const lacking = local.missing.filter((program) => program === 'bash' || program === 'tmux');
   return [
     { name: 'docker', available: docker.ok, note: docker.note },
@@ -59,36 +66,18 @@ async function probeRuntimes(): Promise<readonly RuntimeReport[]> {
       available: lacking.length === 0,
       note: lacking.length === 0 ? local.note : `${lacking.join(' and ')} must be installed.`,
     },
-    await probeMicrovms(docker.ok),
+    { name: 'firecracker', available: microvms.ok, note: microvms.note },
   ];
 }
 
-/** Starts nothing: whether KVM runs a guest is tried by the first start. */
-async function probeMicrovms(docker: boolean): Promise<RuntimeReport> {
-  const missing = await missingPrograms(MICROVM_PROGRAMS);
-  const problems = [
-    ...(process.getuid?.() === 0 ? [] : ['it needs root']),
-    ...(missing.length === 0 ? [] : [`${missing.map((each) => each.program).join(', ')} must be installed`]),
-    ...(docker ? [] : ['its root disk is made from the seat image, which needs Docker']),
-  ];
-  return {
-    name: 'firecracker',
-    available: problems.length === 0,
-    note:
-      problems.length === 0
-        ? 'MicroVMs: Firecracker or QEMU on KVM, or else QEMU in software, which is slower.'
-        : `Not now: ${problems.join('; ')}.`,
-  };
-}
-
-function runChecks(options: DoctorOptions): Promise<readonly Check[]> {
+function runChecks({ dataDirectory, port, host }: Settings): Promise<readonly Check[]> {
   return Promise.all([
     checkNode(),
     checkGit(),
     checkLocalPrograms(),
     checkImageBase(),
-    checkDisk(options.data),
-    checkPort(options.port, 'localhost'),
+    checkDisk(dataDirectory),
+    checkPort(port, host),
     checkKvm(),
   ]);
 }

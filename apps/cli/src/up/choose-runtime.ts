@@ -1,10 +1,10 @@
-import { access } from 'node:fs/promises';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { probeLocal } from '@clarateach/seats/providers/local/probe';
 import { requireUsableNetwork } from '@clarateach/seats/providers/microvm/bridge-choice';
 import { type MicrovmSettings, rootfsFile } from '@clarateach/seats/providers/microvm/settings';
 import { requireNamespaces } from '@clarateach/seats/providers/microvm/vm-namespace';
 import { CommandError } from '../errors.ts';
+import { copiedRootDisk } from '../machine/microvms.ts';
 import {
   installCommand,
   installPrograms,
@@ -71,7 +71,7 @@ async function prepareMicrovms(
   await requireUsableNetwork(bridge).catch(told);
   const docker = await probeDocker();
   const rootDisk = rootfsFile(imagesDirectory);
-  if (!docker.ok && !(await exists(rootDisk))) {
+  if (!docker.ok && (await copiedRootDisk(imagesDirectory)) === undefined) {
     throw new CommandError(
       `The root disk of microVM seats is made from the seat image, which needs Docker. ${docker.note} Or make it on another machine with \`clarateach rootfs build\` and copy it to ${rootDisk}.`,
     );
@@ -95,13 +95,6 @@ async function prepareMicrovms(
 /** What a provider cannot do here, in the words of this command. */
 function told(cause: Error): never {
   throw new CommandError(cause.message, { cause });
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Installs what local seats lack, where that may be done, and says what seats are like without the rest. */
