@@ -79,9 +79,16 @@ export function microvmCommand(output: Output): Command {
     });
   const test = new Command('test')
     .description('start an agent and three microVMs, reach them, show that they are kept apart, remove them')
-    .action(async () => {
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: boolean }) => {
       const { testMicrovms } = await import('../microvm/smoke-test.ts');
-      await testMicrovms(output, terminationSignal(), settings());
+      const steps: { step: string; seconds: number }[] = [];
+      const passed = (step: string, seconds: number) => {
+        steps.push({ step, seconds: Number(seconds.toFixed(1)) });
+        if (!json) output.line(`ok    ${step} (${seconds.toFixed(1)} s)`);
+      };
+      await testMicrovms({ note: output.note, passed }, terminationSignal(), settings());
+      if (json) output.json({ steps });
     });
   return new Command('microvm').description('virtual machines as seats').addCommand(setup).addCommand(test);
 }

@@ -82,8 +82,8 @@ describe('clarateach microvm setup', { skip: skip ?? false, concurrency: false }
   });
 
   test('is what `microvm test` asks for where it was not run, without anything left running', async () => {
-    const { code, stderr } = await runCli(['microvm', 'test'], { env });
-    assert.equal(code, 1);
+    const { code, stdout, stderr } = await runCli(['microvm', 'test', '--json'], { env });
+    assert.deepEqual([code, stdout], [1, '']);
     assert.match(stderr, /no guest kernel at .*microvm setup/);
   });
 });

@@ -23,17 +23,21 @@ const TERMINAL_MS = 60_000;
 const METADATA = '169.254.169.254';
 const LIMITS = { memoryMiB: 512, cpus: 2, processes: 512, openFiles: 4096 };
 
+/** Told of each step that has passed, and of what runs the VMs. */
+export interface SmokeListener extends Pick<Output, 'note'> {
+  passed(step: string, seconds: number): void;
+}
+
 /**
- * Shows on this machine that an agent runs microVM seats and keeps them apart, a line for each step;
- * leaves nothing. Throws a CommandError for the first step that fails.
+ * Shows on this machine that an agent runs microVM seats and keeps them apart, step by step; leaves
+ * nothing. Throws a CommandError for the first step that fails.
  */
 export async function testMicrovms(
-  output: Output,
+  listener: SmokeListener,
   signal: AbortSignal,
   settings: MicrovmSettings,
 ): Promise<void> {
-  const passed = (step: string, began: number) =>
-    output.line(`ok    ${step} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+  const passed = (step: string, began: number) => listener.passed(step, (performance.now() - began) / 1000);
   // What is put here ends in the reverse order.
   await using stack = new AsyncDisposableStack();
   try {
@@ -42,7 +46,7 @@ export async function testMicrovms(
     let began = performance.now();
     const { agent, provider, token } = await startAgent(directory, settings);
     stack.defer(() => agent.close());
-    output.line(`      ${provider.info.note}`);
+    listener.note(provider.info.note);
     passed(`an agent answers at ${agent.url}`, began);
 
     const workshop = `ws-${randomBytes(4).toString('hex')}` as WorkshopId;
