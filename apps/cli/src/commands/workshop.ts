@@ -53,7 +53,7 @@ function createCommand(output: Output): Command {
     .option('--ttl <minutes>', 'minutes from start until it stops by itself', wholeNumber)
     .option(
       '--api-key-stdin',
-      'read the API key of the workshop from standard input; it is kept encrypted and not put into seats',
+      'read the API key of the workshop from standard input; it is kept encrypted, and used by nothing without --inject-api-key',
     )
     .option('--inject-api-key', 'put the key into every seat: every learner can read and copy it')
     .addOption(
