@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PublicError } from '@clarateach/contract/errors';
 import type { SeatFault } from './dial.ts';
 import type { ResponseHead } from './http-head.ts';
-import type { Exchange, ResponseSink, SeatPool, UpstreamRequest } from './upstream.ts';
+import type { SeatPool } from './seat-pool.ts';
+import type { Exchange, ResponseSink, UpstreamRequest } from './upstream.ts';
 
 export interface HttpRelay {
   readonly req: IncomingMessage;

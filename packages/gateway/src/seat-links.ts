@@ -4,7 +4,7 @@ import type { SeatEndpoint } from '@clarateach/contract/seat-server';
 import { CLOSE_GOING_AWAY, CLOSE_REMOVED, CLOSE_TOKEN_EXPIRED } from '@clarateach/contract/terminal';
 import { type Dial, type DialSettings, dialPort, dialTunnel } from './dial.ts';
 import type { Clock, PublicKeys, Revocations, SeatRoutes } from './ports.ts';
-import { SeatPool } from './upstream.ts';
+import { SeatPool } from './seat-pool.ts';
 
 /** One relay under way for one learner. */
 export interface LiveLink {

@@ -13,8 +13,8 @@ import { relayHttp } from './http-relay.ts';
 import type { Clock, GatewayEvent } from './ports.ts';
 import { refuseUpgrade } from './refusal.ts';
 import type { LinkTable, LiveLink } from './seat-links.ts';
+import type { SeatPool } from './seat-pool.ts';
 import { checkedAccept, headerValue, webSocketKey } from './upgrade.ts';
-import type { SeatPool } from './upstream.ts';
 import { WebSocketLink } from './websocket-relay.ts';
 
 /** A timer can't wait longer. */

@@ -1,12 +1,8 @@
 import type { Socket } from 'node:net';
 import { ChunkedDecoder } from './chunked.ts';
-import { type Dial, SeatFault } from './dial.ts';
+import { SeatFault } from './dial.ts';
 import { HeadCollector, parseResponseHead, type ResponseHead } from './http-head.ts';
 import type { Clock } from './ports.ts';
-
-/** Shorter than the five seconds after which Node's own servers hang up. */
-const IDLE_MS = 4000;
-const MAX_IDLE = 32;
 
 export interface UpstreamRequest {
   /** Request line and headers, with the empty line. */
@@ -30,6 +26,19 @@ export interface ResponseSink {
   fail(fault: SeatFault): void;
 }
 
+/** Who keeps the connections of a seat, and gives them to exchanges. */
+export interface ConnectionOwner {
+  readonly clock: Clock;
+  /** The exchange is over. */
+  settle(exchange: Exchange): void;
+  /** The connection may be used again. */
+  release(connection: Connection): void;
+  /** The connection has ended. */
+  forget(connection: Connection): void;
+  /** The exchange needs another connection. */
+  redial(exchange: Exchange): void;
+}
+
 /** One request and its response. */
 export class Exchange {
   readonly request: UpstreamRequest;
@@ -39,10 +48,10 @@ export class Exchange {
   waitingSince = 0;
   sent: boolean;
   over = false;
-  readonly #pool: SeatPool;
+  readonly #owner: ConnectionOwner;
 
-  constructor(pool: SeatPool, request: UpstreamRequest, sink: ResponseSink) {
-    this.#pool = pool;
+  constructor(owner: ConnectionOwner, request: UpstreamRequest, sink: ResponseSink) {
+    this.#owner = owner;
     this.request = request;
     this.sink = sink;
     this.sent = request.body === 'none';
@@ -64,7 +73,7 @@ export class Exchange {
   endBody(): void {
     if (this.over || this.sent) return;
     this.sent = true;
-    this.waitingSince = this.#pool.clock();
+    this.waitingSince = this.#owner.clock();
     if (this.request.body === 'chunked') this.connection?.socket.write('0\r\n\r\n', 'latin1');
   }
 
@@ -80,14 +89,15 @@ export class Exchange {
   abort(): void {
     if (this.over) return;
     this.over = true;
-    this.#pool.settle(this);
+    this.#owner.settle(this);
     this.connection?.socket.destroy();
   }
 }
 
-class Connection {
+/** One connection to a seat, for one exchange after the other. */
+export class Connection {
   readonly socket: Socket;
-  readonly #pool: SeatPool;
+  readonly #owner: ConnectionOwner;
   #exchange: Exchange | undefined;
   #collector = new HeadCollector();
   #head: ResponseHead | undefined;
@@ -97,8 +107,8 @@ class Connection {
   #uses = 0;
   idleSince = 0;
 
-  constructor(pool: SeatPool, socket: Socket) {
-    this.#pool = pool;
+  constructor(owner: ConnectionOwner, socket: Socket) {
+    this.#owner = owner;
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd(true));
@@ -113,7 +123,7 @@ class Connection {
     this.#answered = false;
     this.#uses++;
     exchange.connection = this;
-    exchange.waitingSince = exchange.sent ? this.#pool.clock() : 0;
+    exchange.waitingSince = exchange.sent ? this.#owner.clock() : 0;
     this.socket.write(exchange.request.head, 'latin1');
     this.socket.resume();
     exchange.sink.ready();
@@ -190,23 +200,23 @@ class Connection {
   #finish(exchange: Exchange, clean: boolean): void {
     exchange.over = true;
     this.#exchange = undefined;
-    this.#pool.settle(exchange);
+    this.#owner.settle(exchange);
     if (clean && this.#head?.keepAlive && this.#head.framing !== 'close' && exchange.sent) {
       this.socket.resume();
-      this.#pool.release(this);
+      this.#owner.release(this);
     } else this.socket.destroy();
   }
 
   /** `whole`: the seat said so; a reset says nothing about what is missing. */
   #onEnd(whole: boolean): void {
-    this.#pool.forget(this);
+    this.#owner.forget(this);
     this.socket.destroy();
     const exchange = this.#exchange;
     if (!exchange || exchange.over) return;
     if (whole && this.#head?.framing === 'close') {
       exchange.over = true;
       this.#exchange = undefined;
-      this.#pool.settle(exchange);
+      this.#owner.settle(exchange);
       exchange.sink.end();
       return;
     }
@@ -216,7 +226,7 @@ class Connection {
     const repeatable = harmless && this.#uses > 1 && !this.#answered;
     if (repeatable) {
       this.#exchange = undefined;
-      this.#pool.redial(exchange);
+      this.#owner.redial(exchange);
     } else this.#fail(new SeatFault('malformed', 'the seat hung up in the middle'));
   }
 
@@ -226,96 +236,7 @@ class Connection {
     this.socket.destroy();
     if (!exchange || exchange.over) return;
     exchange.over = true;
-    this.#pool.settle(exchange);
+    this.#owner.settle(exchange);
     exchange.sink.fail(fault);
-  }
-}
-
-/** Kept connections to one port of one seat. */
-export class SeatPool {
-  readonly clock: Clock;
-  readonly #dial: Dial;
-  readonly #idle: Connection[] = [];
-  readonly #sockets = new Set<Socket>();
-  readonly #active = new Set<Exchange>();
-
-  constructor(dial: Dial, clock: Clock) {
-    this.#dial = dial;
-    this.clock = clock;
-  }
-
-  get empty(): boolean {
-    return this.#sockets.size === 0;
-  }
-
-  /** Makes the exchange that {@link start} sends: a sink may need it from its first call on. */
-  prepare(request: UpstreamRequest, sink: ResponseSink): Exchange {
-    return new Exchange(this, request, sink);
-  }
-
-  start(exchange: Exchange): void {
-    this.#active.add(exchange);
-    let kept = this.#idle.pop();
-    while (kept && (kept.socket.destroyed || this.clock() - kept.idleSince > IDLE_MS)) {
-      kept.socket.destroy();
-      kept = this.#idle.pop();
-    }
-    if (kept) kept.begin(exchange);
-    else this.redial(exchange);
-  }
-
-  redial(exchange: Exchange): void {
-    const socket = this.#dial((fault, ready, early) => {
-      if (exchange.over || fault) {
-        ready.destroy();
-        if (exchange.over || !fault) return;
-        exchange.over = true;
-        this.settle(exchange);
-        exchange.sink.fail(fault);
-        return;
-      }
-      const connection = new Connection(this, ready);
-      // A server that speaks first doesn't speak HTTP.
-      if (early.length > 0) ready.unshift(early);
-      connection.begin(exchange);
-    });
-    this.#sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#sockets.delete(socket));
-  }
-
-  settle(exchange: Exchange): void {
-    this.#active.delete(exchange);
-  }
-
-  release(connection: Connection): void {
-    connection.idleSince = this.clock();
-    if (this.#idle.length < MAX_IDLE) this.#idle.push(connection);
-    else connection.socket.destroy();
-  }
-
-  forget(connection: Connection): void {
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
-  }
-
-  /** Closes what has been idle for long, and gives up on answers that are overdue. */
-  sweep(responseTimeoutMs: number): void {
-    const now = this.clock();
-    for (const { socket } of this.#idle.filter(({ idleSince }) => now - idleSince > IDLE_MS))
-      socket.destroy();
-    for (const exchange of this.#active) {
-      if (exchange.waitingSince === 0 || now - exchange.waitingSince <= responseTimeoutMs) continue;
-      exchange.abort();
-      exchange.sink.fail(new SeatFault('malformed', 'the seat did not answer in time'));
-    }
-  }
-
-  destroy(): void {
-    for (const exchange of [...this.#active]) {
-      exchange.abort();
-      exchange.sink.fail(new SeatFault('unreachable', 'the seat went away'));
-    }
-    for (const socket of this.#sockets) socket.destroy();
   }
 }

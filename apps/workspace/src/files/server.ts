@@ -8,7 +8,7 @@ import { readJson, refuseUpgrade, sendError, sendJson } from '../http.ts';
 import { listeningPorts } from '../ports/listening.ts';
 import { openTunnel } from '../ports/tunnel.ts';
 import { heartbeat } from '../terminal/heartbeat.ts';
-import type { ArchiveLimits } from './archive-upload.ts';
+import type { ArchiveLimits } from './archive-entries.ts';
 import { etagOf, receiveContent, sendContent } from './content.ts';
 import { list, makeDirectory, move, remove } from './entries.ts';
 import { asPublicError } from './system-errors.ts';
