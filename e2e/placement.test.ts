@@ -11,18 +11,29 @@ import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { readConfig } from '@clarateach/server/config';
 import { createServer } from '@clarateach/server/main';
+import { freePort } from '@clarateach/server/testing/free-port';
+import { untilLearnersGoStraight } from './platform/agents.ts';
 import { eventually } from './platform/up.ts';
 
+/** Stands for the address of the server of a stage. */
+const OUR_SERVER = 'http://our-server';
+
 /** A server and agents in this process, with seats in memory; `capacities` of the workers, in their order. */
-async function stage(capacities: readonly number[], publicUrl?: string) {
+async function stage(
+  capacities: readonly number[],
+  { publicUrl, agent = {} }: { publicUrl?: string; agent?: Parameters<typeof testAgent>[1] } = {},
+) {
   const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const port = await freePort();
   const agents: TestAgent[] = [];
   for (const capacity of capacities) {
-    agents.push(await testAgent(instantProvider(), { env: { CAPACITY: String(capacity) } }));
+    const env: Record<string, string> = { CAPACITY: String(capacity), ...agent.env };
+    if (env.SERVER_URL === OUR_SERVER) env.SERVER_URL = `http://localhost:${port}`;
+    agents.push(await testAgent(instantProvider(), { ...agent, env }));
   }
   const addresses = agents.map(({ port }) => `127.0.0.1:${port}`);
   const config = readConfig({
-    PORT: '0',
+    PORT: String(port),
     DATA_DIR: data,
     LOG_LEVEL: 'silent',
     WORKER_AGENTS: JSON.stringify(
@@ -84,7 +95,11 @@ test('a worker is told who holds a seat, and forgets it with the workshop', asyn
 });
 
 test('join hands out the public address that the operator gives a worker', async () => {
-  await using scene = await stage([5], 'https://worker.example.org');
+  await using scene = await stage([5], {
+    publicUrl: 'https://worker.example.org',
+    agent: { env: { SERVER_URL: OUR_SERVER } },
+  });
+  await untilLearnersGoStraight(scene.instructor);
   const { id, code } = await scene.instructor.workshop(1);
   const ada = await scene.instructor.join(code, 'Ada');
   assert.equal(ada.endpoint, `https://worker.example.org/debug/proxy/${id}`);
@@ -94,6 +109,20 @@ test('join hands out the public address that the operator gives a worker', async
     /connect-src[^;]* https:\/\/worker\.example\.org wss:\/\/worker\.example\.org/,
   );
   await scene.instructor.remove(id);
+});
+
+test('nobody is sent to a worker that cannot verify their token, and its page says why', async () => {
+  // One that has no server to fetch keys from, and one that is given the address of something else.
+  for (const env of [{}, { SERVER_URL: 'http://127.0.0.1:1' }]) {
+    await using scene = await stage([5], { publicUrl: 'https://worker.example.org', agent: { env } });
+    const { id, code } = await scene.instructor.workshop(1);
+    const ada = await scene.instructor.join(code, 'Ada');
+    assert.equal(ada.endpoint, `${scene.server.url}/debug/proxy/${id}`);
+    const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+    assert.equal(workers[0]?.state, 'up');
+    assert.match(workers[0].problem, /does not have the key.*learners reach its seats through this server/);
+    await scene.instructor.remove(id);
+  }
 });
 
 test('two servers with databases of their own share a worker, and leave each other’s seats alone', async () => {

@@ -254,8 +254,10 @@ describe('the server’s keys', () => {
     await once(server, 'close');
     const second = await open();
     assert.ok(second.publicKeys.find('k1'));
+    assert.deepEqual(second.ids(), ['k1']);
     clock += KEYS_GOOD_FOR_MS;
     assert.equal(second.publicKeys.find('k1'), undefined);
+    assert.deepEqual(second.ids(), [], 'and it says that it has none');
     await second.close();
     await rm(directory, { recursive: true, force: true });
   });

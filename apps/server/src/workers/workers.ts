@@ -29,7 +29,10 @@ export interface Workers {
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
   /** The token of the agent at this origin. */
   token(agent: string): string | undefined;
-  /** Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`. */
+  /**
+   * Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`; undefined
+   * where they come through this server.
+   */
   publicUrl(agent: string, reachedAt: string): string | undefined;
   /** Every origin at which browsers may find a worker. */
   publicUrls(): readonly string[];
@@ -64,7 +67,7 @@ export async function openWorkers(deps: {
   /** The digest of what each worker was told to refuse, or says that it refuses. */
   const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
-  const workerKeys = createWorkerKeys({ ours: deps.keys.ids, now, closing: closing.signal, onError });
+  const workerKeys = createWorkerKeys({ ours: deps.keys, now, closing: closing.signal, onError });
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
@@ -209,13 +212,17 @@ export async function openWorkers(deps: {
   await Promise.all(workers.map(({ looked }) => looked));
   if (runtimes.size === 0) provide(deps.fallback);
 
-  /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
-  const verifiesOurs = (worker: Worker): boolean => {
-    const theirs = workerKeys.of(worker);
-    return theirs.length === 0 || deps.keys.ids().some((id) => theirs.includes(id));
-  };
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
+  /** Why browsers that could reach the worker are not sent to it; empty where they are. */
+  const detour = (worker: Worker): string => {
+    if (worker.state !== 'up' || publicOf(worker) === undefined || workerKeys.verifiesOurs(worker)) return '';
+    return (
+      `The worker ${new URL(worker.address).host} does not have the key that this server signs seat tokens with, ` +
+      'so learners reach its seats through this server. Unless it serves another installation too, set SERVER_URL ' +
+      'there to this server’s address, and see in its log why it cannot fetch the keys.'
+    );
+  };
 
   return {
     runtimes,
@@ -223,7 +230,7 @@ export async function openWorkers(deps: {
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
       const url = worker && publicOf(worker);
-      if (worker === undefined || url === undefined || !verifiesOurs(worker)) return undefined;
+      if (worker === undefined || url === undefined || detour(worker) !== '') return undefined;
       // A browser on another machine would look for it on its own.
       const elsewhere = isLoopbackUrl(url) && !isLoopbackUrl(reachedAt);
       // A page that came over TLS may not use what does not.
@@ -235,7 +242,7 @@ export async function openWorkers(deps: {
       workers.map((worker) => ({
         address: worker.address,
         state: worker.state,
-        problem: worker.problem,
+        problem: worker.problem || detour(worker),
         publicUrl: publicOf(worker) ?? null,
         runtime: worker.info?.runtime.name ?? null,
         version: worker.info?.version ?? null,
