@@ -21,15 +21,20 @@ const OUR_SERVER = 'http://our-server';
 /** A server and agents in this process, with seats in memory; `capacities` of the workers, in their order. */
 async function stage(
   capacities: readonly number[],
-  { publicUrl, agent = {} }: { publicUrl?: string; agent?: Parameters<typeof testAgent>[1] } = {},
+  options: {
+    publicUrl?: string;
+    agent?: Parameters<typeof testAgent>[1];
+    latency?: (verb: string) => Promise<void>;
+  } = {},
 ) {
+  const { publicUrl, agent = {}, latency = async () => {} } = options;
   const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
   const port = await freePort();
   const agents: TestAgent[] = [];
   for (const capacity of capacities) {
     const env: Record<string, string> = { CAPACITY: String(capacity), ...agent.env };
     if (env.SERVER_URL === OUR_SERVER) env.SERVER_URL = `http://localhost:${port}`;
-    agents.push(await testAgent(instantProvider(), { ...agent, env }));
+    agents.push(await testAgent(instantProvider({ latency }), { ...agent, env }));
   }
   const addresses = agents.map(({ port }) => `127.0.0.1:${port}`);
   const config = readConfig({
@@ -122,6 +127,37 @@ test('nobody is sent to a worker that cannot verify their token, and its page sa
     assert.equal(workers[0]?.state, 'up');
     assert.match(workers[0].problem, /does not have the key.*learners reach its seats through this server/);
     await scene.instructor.remove(id);
+  }
+});
+
+test('a copy that takes its time to be destroyed keeps its worker from no heartbeat', async () => {
+  const gate = Promise.withResolvers<void>();
+  let destroying = false;
+  await using scene = await stage([5, 5], {
+    latency(verb) {
+      if (verb !== 'destroy') return Promise.resolve();
+      destroying = true;
+      return gate.promise;
+    },
+  });
+  try {
+    const { id } = await scene.instructor.workshop(1);
+    const held = await Promise.all(scene.agents.map(scene.held));
+    const other = scene.agents[held.findIndex((vms) => vms.length === 0)] as TestAgent;
+    // As a worker has it that comes back after its seat was brought up elsewhere.
+    assert.equal((await other.call('POST', '/vms', { workshop_id: id, seat_id: 1 })).status, 201);
+    await eventually('the copy is being destroyed', async () => destroying);
+    const heardAt = async () => {
+      const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+      return Date.parse(workers.find(({ address }) => address.endsWith(`:${other.port}`))?.heardAt ?? '');
+    };
+    const before = await heardAt();
+    await eventually('it is heard on and on', async () => (await heardAt()) > before + 2_000, 10_000);
+    gate.resolve();
+    await eventually('the copy is gone', async () => (await scene.held(other)).length === 0);
+    await scene.instructor.remove(id);
+  } finally {
+    gate.resolve();
   }
 });
 

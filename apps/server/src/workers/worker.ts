@@ -39,8 +39,8 @@ export function watchWorker(deps: {
   readonly worker: WorkerAgent;
   readonly installation: string;
   readonly now: () => number;
-  /** Called with each answer, before the worker counts as up. */
-  readonly onInfo: (worker: Worker, info: AgentInfo, signal: AbortSignal) => Promise<void>;
+  /** Called with each answer, before the worker counts as up. No heartbeat comes before it resolves. */
+  readonly onInfo: (worker: Worker, info: AgentInfo) => Promise<void>;
   readonly onState: (worker: Worker) => void;
   readonly onError: (error: unknown) => void;
 }): Worker {
@@ -77,7 +77,7 @@ export function watchWorker(deps: {
       info = answer;
       heardAt = now();
       missed = 0;
-      await deps.onInfo(worker, answer, closing.signal).then(
+      await deps.onInfo(worker, answer).then(
         () => {
           failing = false;
         },

@@ -15,13 +15,12 @@ import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
 import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
+import { createStaleCopies } from './stale-copies.ts';
 import { type Worker, watchWorker } from './worker.ts';
 import type { WorkerAgent } from './worker-agents.ts';
 import { createWorkerKeys, type KeyIds } from './worker-keys.ts';
 
 const PUSH_MS = 3_000;
-/** A copy that is not wanted must be seen in so many looks before it is destroyed: one may be older than the row. */
-const STALE_LOOKS = 2;
 
 /** The machines that have seats, and what the server does with them. */
 export interface Workers {
@@ -63,11 +62,18 @@ export async function openWorkers(deps: {
   const workers: Worker[] = [];
   /** What each worker was last told or said, by address and seat. */
   const told = new Map<string, Odehash | null>();
-  const stale = new Map<string, number>();
   /** The digest of what each worker was told to refuse, or says that it refuses. */
   const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
   const workerKeys = createWorkerKeys({ ours: deps.keys, now, closing: closing.signal, onError });
+  const staleCopies = createStaleCopies({
+    async isElsewhere(id, worker) {
+      const seat = (await placedSeats(database, [id.workshop])).get(seatName(id));
+      // What has no row at all is the reconciler's to remove.
+      return seat !== undefined && seat.worker !== worker.address;
+    },
+    ...{ now, closing: closing.signal, onError },
+  });
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
@@ -152,7 +158,7 @@ export async function openWorkers(deps: {
   };
 
   /** What the worker holds, against what the database says: holders are told, copies of seats that live elsewhere go. */
-  const reconcile = async (worker: Worker, info: AgentInfo, signal: AbortSignal): Promise<void> => {
+  const reconcile = async (worker: Worker, info: AgentInfo): Promise<void> => {
     // While one is under way, what the worker said may be older than that.
     await toldRevoked.get(worker.address)?.done;
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
@@ -161,24 +167,17 @@ export async function openWorkers(deps: {
     provide(info.runtime.name);
     if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
+    const elsewhere: SeatId[] = [];
+    const pushes: Promise<void>[] = [];
     for (const vm of info.vms) {
       const seat = placed.get(vm.name);
-      const key = keyOf(worker, vm.name);
-      told.set(key, vm.holder);
-      // What has no row at all is the reconciler's to remove.
-      if (!seat || seat.worker === worker.address) {
-        stale.delete(key);
-        if (seat && seat.holder !== vm.holder) await push(worker, idOf(vm), seat);
-        continue;
-      }
-      const looks = (stale.get(key) ?? 0) + 1;
-      stale.set(key, looks);
-      if (looks < STALE_LOOKS) continue;
-      const still = (await placedSeats(database, [vm.workshop_id])).get(vm.name);
-      if (!still || still.worker === worker.address) continue;
-      await worker.agent.destroy(idOf(vm), signal);
-      stale.delete(key);
+      told.set(keyOf(worker, vm.name), vm.holder);
+      if (!seat) continue;
+      if (seat.worker !== worker.address) elsewhere.push(idOf(vm));
+      else if (seat.holder !== vm.holder) pushes.push(push(worker, idOf(vm), seat));
     }
+    staleCopies.heard(worker, elsewhere);
+    await Promise.all(pushes);
   };
 
   for (const agent of agents) {
@@ -262,6 +261,7 @@ export async function openWorkers(deps: {
       for (const unsubscribe of unsubscribes) unsubscribe();
       closing.abort();
       await Promise.all(workers.map((worker) => worker.close()));
+      await staleCopies.ended();
     },
   };
 }
