@@ -161,6 +161,65 @@ test('a copy that takes its time to be destroyed keeps its worker from no heartb
   }
 });
 
+test('an agent that is named otherwise keeps its seats, and one that is named twice has them once', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const provider = instantProvider();
+  const agent = await testAgent(provider, { env: { CAPACITY: '5' } });
+  const serve = (...hosts: string[]) =>
+    createServer(
+      readConfig({
+        PORT: '0',
+        DATA_DIR: data,
+        LOG_LEVEL: 'silent',
+        WORKER_AGENTS: JSON.stringify(
+          hosts.map((host) => ({ address: `${host}:${agent.port}`, token: TOKEN })),
+        ),
+      }),
+    );
+  let server = await serve('127.0.0.1');
+  try {
+    const first = await connectInstructor(server.url, server.signInUrl ?? '');
+    const { id } = await first.workshop(2);
+    const { token } = await first.api<{ token: string }>('POST', '/api/tokens', { name: 'again' });
+    const ask = async <T>(method: string, path: string): Promise<T> => {
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(new URL(path, server.url), { method, headers });
+      return (response.status === 204 ? undefined : await response.json()) as T;
+    };
+    const workers = async () => (await ask<AdminVms>('GET', '/api/admin/vms')).workers;
+    /** Copies of seats that live elsewhere would go with the second heartbeat. */
+    const someHeartbeats = async () => {
+      const from = Date.now();
+      await eventually('heard some more', async () =>
+        (await workers()).every(({ heardAt }) => Date.parse(heardAt ?? '') > from + 3_000),
+      );
+    };
+    for (const hosts of [['localhost'], ['127.0.0.1', 'localhost']]) {
+      await server.close();
+      server = await serve(...hosts);
+      await someHeartbeats();
+      const { phase, seats } = await ask<WorkshopDetails>('GET', `/api/workshops/${id}`);
+      assert.deepEqual([phase, seats.map(({ reason }) => reason)], ['ready', ['', '']]);
+      assert.deepEqual(
+        provider.calls.filter(({ verb }) => verb === 'destroy'),
+        [],
+      );
+    }
+    const [one, twin] = await workers();
+    assert.deepEqual([one?.state, one?.seats.length, twin?.state, twin?.seats], ['up', 2, 'refused', []]);
+    assert.match(twin?.problem ?? '', /answers the same agent as at 127\.0\.0\.1:\d+.*Name each agent once/);
+    await ask('DELETE', `/api/workshops/${id}`);
+    await eventually(
+      'nothing is left',
+      async () => (await provider.list(new AbortController().signal)).length === 0,
+    );
+  } finally {
+    await server.close();
+    await agent.close();
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
 test('two servers with databases of their own share a worker, and leave each other’s seats alone', async () => {
   await using scene = await stage([5]);
   const [agent] = scene.agents as [TestAgent];

@@ -169,6 +169,7 @@ export async function createAgent(
       if (draining && seats.count === 0) onEmpty();
     },
     info: (installation) => ({
+      id: directory.id,
       runtime: provider.info,
       ...(provider.ready === undefined ? {} : { warm: provider.ready() }),
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },

@@ -145,6 +145,8 @@ export type AgentHealth = z.infer<typeof agentHealth>;
 
 /** `GET /info`; also what the server's heartbeat asks for. */
 export const agentInfo = agentHealth.extend({
+  /** A random name of the agent, which stays with its data directory; by it two addresses of one agent are found out. */
+  id: z.string().min(1).max(64).optional(),
   runtime: runtimeInfo,
   addresses: z.object({
     listen: z.string(),

@@ -11,7 +11,7 @@ const SILENCE_MS = 4_000;
 
 /**
  * `unknown`: not heard of since this server's start. `down`: does not answer. `refused`: answers, but
- * takes another token or speaks another version.
+ * takes another token, speaks another version, or is one that is watched under another address already.
  */
 export type WorkerState = 'unknown' | 'up' | 'down' | 'refused';
 
@@ -39,6 +39,8 @@ export function watchWorker(deps: {
   readonly worker: WorkerAgent;
   readonly installation: string;
   readonly now: () => number;
+  /** Why a worker that answers is not used; empty where it is. */
+  readonly refusal: (worker: Worker) => string;
   /** Called with each answer, before the worker counts as up. No heartbeat comes before it resolves. */
   readonly onInfo: (worker: Worker, info: AgentInfo) => Promise<void>;
   readonly onState: (worker: Worker) => void;
@@ -77,6 +79,11 @@ export function watchWorker(deps: {
       info = answer;
       heardAt = now();
       missed = 0;
+      const why = deps.refusal(worker);
+      if (why !== '') {
+        enter('refused', why);
+        return;
+      }
       await deps.onInfo(worker, answer).then(
         () => {
           failing = false;

@@ -13,6 +13,7 @@ import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
+import { openHomes } from './homes.ts';
 import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { createStaleCopies } from './stale-copies.ts';
@@ -66,11 +67,14 @@ export async function openWorkers(deps: {
   const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
   const workerKeys = createWorkerKeys({ ours: deps.keys, now, closing: closing.signal, onError });
+  const homes = openHomes(database, workers);
+  const livesOn = async ({ worker: address }: PlacedSeat, worker: Worker): Promise<boolean> =>
+    address !== null && (await homes.of(address)) === worker;
   const staleCopies = createStaleCopies({
     async isElsewhere(id, worker) {
       const seat = (await placedSeats(database, [id.workshop])).get(seatName(id));
       // What has no row at all is the reconciler's to remove.
-      return seat !== undefined && seat.worker !== worker.address;
+      return seat !== undefined && !(await livesOn(seat, worker));
     },
     ...{ now, closing: closing.signal, onError },
   });
@@ -85,6 +89,7 @@ export async function openWorkers(deps: {
         ...deps,
         runtime,
         workers,
+        homes,
         onEnsured: (id, worker) => void tellAnew(id, worker),
         beforeDestroy: tellRevoked,
       }),
@@ -137,7 +142,7 @@ export async function openWorkers(deps: {
   const tellAnew = async (id: SeatId, worker: Worker): Promise<void> => {
     try {
       const placed = (await placedSeats(database, [id.workshop])).get(seatName(id));
-      if (placed?.worker === worker.address && placed.holder !== null) await push(worker, id, placed);
+      if (placed && placed.holder !== null && (await livesOn(placed, worker))) await push(worker, id, placed);
     } catch (error) {
       onError(error);
     }
@@ -149,9 +154,9 @@ export async function openWorkers(deps: {
     const placed = await placedSeats(database, [workshop]);
     await Promise.all(
       [...placed].map(async ([name, seat]) => {
-        const worker = workers.find(({ address, state }) => address === seat.worker && state === 'up');
+        const worker = seat.worker === null ? undefined : await homes.of(seat.worker);
         const id = parseSeatName(name);
-        if (!worker || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
+        if (worker?.state !== 'up' || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
         await push(worker, id, seat);
       }),
     );
@@ -159,6 +164,7 @@ export async function openWorkers(deps: {
 
   /** What the worker holds, against what the database says: holders are told, copies of seats that live elsewhere go. */
   const reconcile = async (worker: Worker, info: AgentInfo): Promise<void> => {
+    if (info.id !== undefined) await homes.heard(worker, info.id);
     // While one is under way, what the worker said may be older than that.
     await toldRevoked.get(worker.address)?.done;
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
@@ -173,7 +179,7 @@ export async function openWorkers(deps: {
       const seat = placed.get(vm.name);
       told.set(keyOf(worker, vm.name), vm.holder);
       if (!seat) continue;
-      if (seat.worker !== worker.address) elsewhere.push(idOf(vm));
+      if (!(await livesOn(seat, worker))) elsewhere.push(idOf(vm));
       else if (seat.holder !== vm.holder) pushes.push(push(worker, idOf(vm), seat));
     }
     staleCopies.heard(worker, elsewhere);
@@ -186,6 +192,16 @@ export async function openWorkers(deps: {
         worker: agent,
         installation: deps.installation,
         now,
+        refusal(worker) {
+          const twin = homes.twinOf(worker);
+          if (twin === undefined) return '';
+          const [here, there] = [worker, twin].map(({ address }) => new URL(address).host);
+          return (
+            `At ${here} answers the same agent as at ${there}, and its seats are looked after there. Name each agent ` +
+            'once in WORKER_AGENTS. If these are two machines, one has a copy of the other’s data directory: give its ' +
+            'agent one of its own (DATA_DIR).'
+          );
+        },
         onInfo: reconcile,
         onState(worker) {
           deps.onState(worker.address, worker.state, worker.problem);
@@ -251,7 +267,7 @@ export async function openWorkers(deps: {
         heardAt: worker.heardAt === undefined ? null : new Date(worker.heardAt).toISOString(),
         movesAt:
           worker.lostAt === undefined ? null : new Date(worker.lostAt + deps.moveAfterMs).toISOString(),
-        seats: (worker.info?.vms ?? []).map((vm) => ({
+        seats: (homes.twinOf(worker) ? [] : (worker.info?.vms ?? [])).map((vm) => ({
           workshopId: vm.workshop_id,
           seat: vm.seat_id,
           state: worker.state === 'up' ? vm.state : 'unknown',
