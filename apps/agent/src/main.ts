@@ -145,7 +145,7 @@ export async function createAgent(
     },
   });
   const guard = agentGuard(config.token);
-  const streams = createConnections({ routes: seats.routes, guard });
+  const streams = createConnections({ seats, guard });
   const version = ownVersion();
   const health = (): AgentHealth => ({
     status: seats.draining ? 'draining' : seats.healthy ? 'ok' : 'failing',

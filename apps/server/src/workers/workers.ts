@@ -27,6 +27,8 @@ const PUSH_MS = 3_000;
 export interface Workers {
   /** One provider for each runtime that a worker has; grows as workers are heard of. */
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** What our seats on workers are labelled with. */
+  readonly installation: string;
   /** The token of the agent at this origin. */
   token(agent: string): string | undefined;
   /**
@@ -241,6 +243,7 @@ export async function openWorkers(deps: {
 
   return {
     runtimes,
+    installation: deps.installation,
     token: (address) => named.get(address)?.token,
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
