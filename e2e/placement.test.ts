@@ -130,6 +130,24 @@ test('nobody is sent to a worker that cannot verify their token, and its page sa
   }
 });
 
+test('nobody is sent to a worker whose clock is far off, and its page says how far', async () => {
+  for (const [offMs, says] of [
+    [-40_000, /is (39|40) s behind this server’s/],
+    [3_600_000, /is 3600 s ahead of this server’s/],
+  ] as const) {
+    await using scene = await stage([5], {
+      publicUrl: 'https://worker.example.org',
+      agent: { env: { SERVER_URL: OUR_SERVER }, overrides: { clock: () => Date.now() + offMs } },
+    });
+    const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+    assert.match(workers[0]?.problem ?? '', says);
+    const { id, code } = await scene.instructor.workshop(1);
+    const ada = await scene.instructor.join(code, 'Ada');
+    assert.equal(ada.endpoint, `${scene.server.url}/debug/proxy/${id}`);
+    await scene.instructor.remove(id);
+  }
+});
+
 test('a copy that takes its time to be destroyed keeps its worker from no heartbeat', async () => {
   const gate = Promise.withResolvers<void>();
   let destroying = false;

@@ -170,6 +170,7 @@ export async function createAgent(
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
       revocations: revocations.digest(installation),
       started_at: startedAt,
+      now: now(),
       key_ids: [...(keys?.ids() ?? [])],
     }),
     revoke: revocations.take,

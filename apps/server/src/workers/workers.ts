@@ -13,6 +13,7 @@ import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
+import { detourReason } from './detour.ts';
 import { openHomes } from './homes.ts';
 import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
@@ -231,15 +232,10 @@ export async function openWorkers(deps: {
 
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
-  /** Why browsers that could reach the worker are not sent to it; empty where they are. */
-  const detour = (worker: Worker): string => {
-    if (worker.state !== 'up' || publicOf(worker) === undefined || workerKeys.verifiesOurs(worker)) return '';
-    return (
-      `The worker ${new URL(worker.address).host} does not have the key that this server signs seat tokens with, ` +
-      'so learners reach its seats through this server. Unless it serves another installation too, set SERVER_URL ' +
-      'there to this server’s address, and see in its log why it cannot fetch the keys.'
-    );
-  };
+  const detour = (worker: Worker): string =>
+    worker.state !== 'up' || publicOf(worker) === undefined
+      ? ''
+      : detourReason(worker, workerKeys.verifiesOurs(worker));
 
   return {
     runtimes,
