@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
@@ -138,6 +138,19 @@ describe('an agent', () => {
       assert.ok(body.error.requestId.length > 10);
     }
     assert.equal(((await (await agent.call('GET', '/vms')).json()) as { vms: unknown[] }).vms.length, 0);
+  });
+
+  it('has nothing at an address that is none, and calls it no fault of its own', async () => {
+    const said: string[] = [];
+    agent = await testAgent(instantProvider(), { overrides: { log: (level) => said.push(level) } });
+    for (const path of ['//', '//[', '/%zz', '///x']) {
+      // `fetch` would mend the path.
+      const asked = request({ host: '127.0.0.1', port: agent.port, path }).end();
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      response.resume();
+      assert.ok([401, 404].includes(response.statusCode ?? 0), `${path}: ${response.statusCode}`);
+    }
+    assert.ok(!said.includes('error'));
   });
 
   it('that is full refuses with capacity, and takes a seat once there is room', async () => {
