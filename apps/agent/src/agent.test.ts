@@ -9,10 +9,13 @@ import { afterEach, describe, it } from 'node:test';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { ConfigError } from '@clarateach/contract/settings';
 import { ProviderError } from '@clarateach/seats/provider';
+import { dockerProvider } from '@clarateach/seats/providers/docker';
+import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { remoteAgent, remoteProvider } from '@clarateach/seats/providers/remote';
 import { readAgentConfig } from './config.ts';
 import { createAgent } from './main.ts';
+import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
 import { KEYS_GOOD_FOR_MS, openServerKeys, savedKeys } from './server-keys.ts';
 import { type TestAgent, TOKEN, testAgent } from './testing.ts';
@@ -44,6 +47,36 @@ describe('the settings of the agent', () => {
         return true;
       },
     );
+  });
+
+  it('bound the disks of docker seats, where the engine can do it', async (context) => {
+    assert.equal(readAgentConfig({ SEAT_DISK_GIB: '0.5' }).seatDiskMiB, 512);
+    assert.equal(readAgentConfig({}).seatDiskMiB, undefined);
+    assert.throws(() => readAgentConfig({ SEAT_DISK_GIB: 'much' }), /SEAT_DISK_GIB is "much"/);
+    const engine = await probeDocker();
+    if (!engine.ok) return context.diagnostic(`NOT RUN with an engine: ${engine.note}`);
+    const path = await mkdtemp(join(tmpdir(), 'clarateach-agent-'));
+    const directory = { path, id: `agent-test-${process.pid}`, release() {} };
+    try {
+      const opened = (env: Record<string, string>) =>
+        openRuntime(readAgentConfig({ RUNTIME: 'docker', ...env }), directory, () => {}).then(
+          async (provider) => {
+            await provider.close();
+            return 'opened';
+          },
+          (error: unknown) => String(error),
+        );
+      assert.equal(await opened({}), 'opened');
+      const image = 'clarateach-workspace:latest';
+      const bounded = await dockerProvider({ image, installation: directory.id, diskMiB: 512 }).then(
+        (provider) => provider.close().then(() => 'opened'),
+        (error: unknown) => String(error),
+      );
+      // Without project quotas a bound is refused, and the agent does not start as if there were one.
+      assert.equal(await opened({ SEAT_DISK_GIB: '0.5' }), bounded);
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
   });
 
   it('ask for a token on a network address, and for none on loopback', () => {
