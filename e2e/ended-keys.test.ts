@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openTerminal, seatAddress } from '@clarateach/bench/terminal';
 import type { SeatSession } from '@clarateach/contract/join';
-import { AGENT_TOKEN, newAgent } from './platform/agents.ts';
+import { AGENT_TOKEN, newAgent, untilLearnersGoStraight } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { ask } from './platform/learner.ts';
 import { eventually, firstInstructor, newInstallation, runToEnd } from './platform/up.ts';
@@ -24,6 +24,7 @@ describe('signing keys that the command line ends at once', canRunSeats('local')
       await each.stop();
     });
     const instructor = await firstInstructor(installation, running);
+    await untilLearnersGoStraight(instructor);
     const { id, code } = await instructor.workshop(1);
     let session = await instructor.join(code, 'Ada');
     const { odehash, seat } = session;
@@ -57,9 +58,15 @@ describe('signing keys that the command line ends at once', canRunSeats('local')
       });
       assert.equal(renewal.status, 401);
 
-      // What a learner's page does then by itself.
-      session = await instructor.api<SeatSession>('POST', '/api/join', { code, name: 'Ada', odehash });
-      assert.deepEqual([session.seat, session.endpoint], [seat, onWorker.endpoint]);
+      // What a learner's page does then by itself. Until the worker has the new key, it leads through the server.
+      await eventually('straight to the worker again', async () => {
+        session = await instructor.api<SeatSession>('POST', '/api/join', { code, name: 'Ada', odehash });
+        assert.equal(session.seat, seat);
+        if (session.endpoint === onWorker.endpoint) return true;
+        assert.equal(session.endpoint, throughServer.endpoint);
+        assert.equal(await files(session), 200);
+        return false;
+      });
       const back = await openTerminal(seatAddress(session), { cols: 200, rows: 30 });
       assert.equal(await ask(back, 'echo $rounds'), '..'.repeat(round + 1), 'the same shell');
       await back.close();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
-import { AGENT_TOKEN, type AgentProcess, newAgent } from './platform/agents.ts';
+import { AGENT_TOKEN, type AgentProcess, newAgent, untilLearnersGoStraight } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { answer, rejoin } from './platform/learner.ts';
 import { openPlaces, type Place, whyNoNamespaces } from './platform/namespaces.ts';
@@ -147,6 +147,7 @@ describe('a server and two workers in networks of their own', skip === undefined
       },
     );
     const instructor = await firstInstructor(installation, running);
+    await untilLearnersGoStraight(instructor);
     const { id, code } = await instructor.workshop(2);
     const learners = [await instructor.join(code, 'Ada'), await instructor.join(code, 'Bob')];
     const ada = learners.find(({ endpoint }) => endpoint.includes(worker.address));

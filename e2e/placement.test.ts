@@ -11,18 +11,34 @@ import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { readConfig } from '@clarateach/server/config';
 import { createServer } from '@clarateach/server/main';
+import { freePort } from '@clarateach/server/testing/free-port';
+import { untilLearnersGoStraight } from './platform/agents.ts';
 import { eventually } from './platform/up.ts';
 
+/** Stands for the address of the server of a stage. */
+const OUR_SERVER = 'http://our-server';
+
 /** A server and agents in this process, with seats in memory; `capacities` of the workers, in their order. */
-async function stage(capacities: readonly number[], publicUrl?: string) {
+async function stage(
+  capacities: readonly number[],
+  options: {
+    publicUrl?: string;
+    agent?: Parameters<typeof testAgent>[1];
+    latency?: (verb: string) => Promise<void>;
+  } = {},
+) {
+  const { publicUrl, agent = {}, latency = async () => {} } = options;
   const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const port = await freePort();
   const agents: TestAgent[] = [];
   for (const capacity of capacities) {
-    agents.push(await testAgent(instantProvider(), { env: { CAPACITY: String(capacity) } }));
+    const env: Record<string, string> = { CAPACITY: String(capacity), ...agent.env };
+    if (env.SERVER_URL === OUR_SERVER) env.SERVER_URL = `http://localhost:${port}`;
+    agents.push(await testAgent(instantProvider({ latency }), { ...agent, env }));
   }
   const addresses = agents.map(({ port }) => `127.0.0.1:${port}`);
   const config = readConfig({
-    PORT: '0',
+    PORT: String(port),
     DATA_DIR: data,
     LOG_LEVEL: 'silent',
     WORKER_AGENTS: JSON.stringify(
@@ -84,7 +100,11 @@ test('a worker is told who holds a seat, and forgets it with the workshop', asyn
 });
 
 test('join hands out the public address that the operator gives a worker', async () => {
-  await using scene = await stage([5], 'https://worker.example.org');
+  await using scene = await stage([5], {
+    publicUrl: 'https://worker.example.org',
+    agent: { env: { SERVER_URL: OUR_SERVER } },
+  });
+  await untilLearnersGoStraight(scene.instructor);
   const { id, code } = await scene.instructor.workshop(1);
   const ada = await scene.instructor.join(code, 'Ada');
   assert.equal(ada.endpoint, `https://worker.example.org/debug/proxy/${id}`);
@@ -94,6 +114,128 @@ test('join hands out the public address that the operator gives a worker', async
     /connect-src[^;]* https:\/\/worker\.example\.org wss:\/\/worker\.example\.org/,
   );
   await scene.instructor.remove(id);
+});
+
+test('nobody is sent to a worker that cannot verify their token, and its page says why', async () => {
+  // One that has no server to fetch keys from, and one that is given the address of something else.
+  for (const env of [{}, { SERVER_URL: 'http://127.0.0.1:1' }]) {
+    await using scene = await stage([5], { publicUrl: 'https://worker.example.org', agent: { env } });
+    const { id, code } = await scene.instructor.workshop(1);
+    const ada = await scene.instructor.join(code, 'Ada');
+    assert.equal(ada.endpoint, `${scene.server.url}/debug/proxy/${id}`);
+    const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+    assert.equal(workers[0]?.state, 'up');
+    assert.match(workers[0].problem, /does not have the key.*learners reach its seats through this server/);
+    await scene.instructor.remove(id);
+  }
+});
+
+test('nobody is sent to a worker whose clock is far off, and its page says how far', async () => {
+  for (const [offMs, says] of [
+    [-40_000, /is (39|40) s behind this server’s/],
+    [3_600_000, /is 3600 s ahead of this server’s/],
+  ] as const) {
+    await using scene = await stage([5], {
+      publicUrl: 'https://worker.example.org',
+      agent: { env: { SERVER_URL: OUR_SERVER }, overrides: { clock: () => Date.now() + offMs } },
+    });
+    const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+    assert.match(workers[0]?.problem ?? '', says);
+    const { id, code } = await scene.instructor.workshop(1);
+    const ada = await scene.instructor.join(code, 'Ada');
+    assert.equal(ada.endpoint, `${scene.server.url}/debug/proxy/${id}`);
+    await scene.instructor.remove(id);
+  }
+});
+
+test('a copy that takes its time to be destroyed keeps its worker from no heartbeat', async () => {
+  const gate = Promise.withResolvers<void>();
+  let destroying = false;
+  await using scene = await stage([5, 5], {
+    latency(verb) {
+      if (verb !== 'destroy') return Promise.resolve();
+      destroying = true;
+      return gate.promise;
+    },
+  });
+  try {
+    const { id } = await scene.instructor.workshop(1);
+    const held = await Promise.all(scene.agents.map(scene.held));
+    const other = scene.agents[held.findIndex((vms) => vms.length === 0)] as TestAgent;
+    // As a worker has it that comes back after its seat was brought up elsewhere.
+    assert.equal((await other.call('POST', '/vms', { workshop_id: id, seat_id: 1 })).status, 201);
+    await eventually('the copy is being destroyed', async () => destroying);
+    const heardAt = async () => {
+      const { workers } = await scene.instructor.api<AdminVms>('GET', '/api/admin/vms');
+      return Date.parse(workers.find(({ address }) => address.endsWith(`:${other.port}`))?.heardAt ?? '');
+    };
+    const before = await heardAt();
+    await eventually('it is heard on and on', async () => (await heardAt()) > before + 2_000, 10_000);
+    gate.resolve();
+    await eventually('the copy is gone', async () => (await scene.held(other)).length === 0);
+    await scene.instructor.remove(id);
+  } finally {
+    gate.resolve();
+  }
+});
+
+test('an agent that is named otherwise keeps its seats, and one that is named twice has them once', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const provider = instantProvider();
+  const agent = await testAgent(provider, { env: { CAPACITY: '5' } });
+  const serve = (...hosts: string[]) =>
+    createServer(
+      readConfig({
+        PORT: '0',
+        DATA_DIR: data,
+        LOG_LEVEL: 'silent',
+        WORKER_AGENTS: JSON.stringify(
+          hosts.map((host) => ({ address: `${host}:${agent.port}`, token: TOKEN })),
+        ),
+      }),
+    );
+  let server = await serve('127.0.0.1');
+  try {
+    const first = await connectInstructor(server.url, server.signInUrl ?? '');
+    const { id } = await first.workshop(2);
+    const { token } = await first.api<{ token: string }>('POST', '/api/tokens', { name: 'again' });
+    const ask = async <T>(method: string, path: string): Promise<T> => {
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(new URL(path, server.url), { method, headers });
+      return (response.status === 204 ? undefined : await response.json()) as T;
+    };
+    const workers = async () => (await ask<AdminVms>('GET', '/api/admin/vms')).workers;
+    /** Copies of seats that live elsewhere would go with the second heartbeat. */
+    const someHeartbeats = async () => {
+      const from = Date.now();
+      await eventually('heard some more', async () =>
+        (await workers()).every(({ heardAt }) => Date.parse(heardAt ?? '') > from + 3_000),
+      );
+    };
+    for (const hosts of [['localhost'], ['127.0.0.1', 'localhost']]) {
+      await server.close();
+      server = await serve(...hosts);
+      await someHeartbeats();
+      const { phase, seats } = await ask<WorkshopDetails>('GET', `/api/workshops/${id}`);
+      assert.deepEqual([phase, seats.map(({ reason }) => reason)], ['ready', ['', '']]);
+      assert.deepEqual(
+        provider.calls.filter(({ verb }) => verb === 'destroy'),
+        [],
+      );
+    }
+    const [one, twin] = await workers();
+    assert.deepEqual([one?.state, one?.seats.length, twin?.state, twin?.seats], ['up', 2, 'refused', []]);
+    assert.match(twin?.problem ?? '', /answers the same agent as at 127\.0\.0\.1:\d+.*Name each agent once/);
+    await ask('DELETE', `/api/workshops/${id}`);
+    await eventually(
+      'nothing is left',
+      async () => (await provider.list(new AbortController().signal)).length === 0,
+    );
+  } finally {
+    await server.close();
+    await agent.close();
+    await rm(data, { recursive: true, force: true });
+  }
 });
 
 test('two servers with databases of their own share a worker, and leave each other’s seats alone', async () => {

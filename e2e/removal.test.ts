@@ -5,7 +5,7 @@ import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import type { Page } from 'playwright-core';
 import { inRoom, noBrowser } from './browser/chromium.ts';
-import { AGENT_TOKEN, newAgent } from './platform/agents.ts';
+import { AGENT_TOKEN, newAgent, untilLearnersGoStraight } from './platform/agents.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { answer } from './platform/learner.ts';
 import { eventually, firstInstructor, newInstallation, type Running } from './platform/up.ts';
@@ -74,6 +74,7 @@ describe('a learner who is removed', skip === undefined ? {} : { skip }, () => {
       const workers = JSON.stringify([{ address: `127.0.0.1:${agent.port}`, token: AGENT_TOKEN }]);
       running = await installation.up({ env: { WORKER_AGENTS: workers } });
       const instructor = await firstInstructor(installation, running);
+      await untilLearnersGoStraight(instructor);
       const { id, code } = await instructor.workshop(1);
       const lags: number[] = [];
       let mallory: SeatSession | undefined;

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createMetadata } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -73,6 +76,22 @@ test('the command line lists workers, and drains one until it is empty', { timeo
 
   const wrong = await runToEnd(['agent', 'drain', '--address', address], { AGENT_TOKEN: 'not-the-token' });
   assert.deepEqual([wrong.code, /does not take this token/.test(wrong.stderr)], [1, true]);
+  // On a cloud VM, as the agent itself has it.
+  const metadata = stage
+    .adopt(
+      createMetadata((_, response) => response.setHeader('metadata-flavor', 'Google').end(TOKEN)),
+      (each) => {
+        each.closeAllConnections();
+        each.close();
+      },
+    )
+    .listen(0, '127.0.0.1');
+  await once(metadata, 'listening');
+  const onVm = await runToEnd(['agent', 'drain', '--undo', '--address', address], {
+    AGENT_TOKEN: '',
+    GCE_METADATA_HOST: `127.0.0.1:${(metadata.address() as AddressInfo).port}`,
+  });
+  assert.deepEqual([onVm.code, /takes seats again/.test(onVm.stdout)], [0, true], onVm.stderr);
   const nobody = await asked('agent', 'drain', '--address', '127.0.0.1:1');
   assert.deepEqual([nobody.code, /No agent answers at 127\.0\.0\.1:1/.test(nobody.stderr)], [1, true]);
   assert.equal((await drain('--undo', '--wait')).code, 2);

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Instructor } from '@clarateach/bench/platform';
 import type { Vm } from '@clarateach/contract/agent-api';
+import type { AdminVms } from '@clarateach/contract/health';
 import { freePort } from '@clarateach/server/testing/free-port';
-import type { SeatRuntime } from './up.ts';
+import { eventually, type SeatRuntime } from './up.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_MS = 120_000;
@@ -28,6 +30,14 @@ export interface AgentProcess {
   /** Ends its seats and it, and removes what is kept on purpose. */
   end(): Promise<void>;
   call(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+/** Until they have the server's keys, which they fetch beside everything else, learners reach workers through it. */
+export async function untilLearnersGoStraight(instructor: Pick<Instructor, 'api'>): Promise<void> {
+  await eventually('every worker that is up has the keys', async () => {
+    const { workers } = await instructor.api<AdminVms>('GET', '/api/admin/vms');
+    return workers.every(({ state, problem }) => state !== 'up' || problem === '');
+  });
 }
 
 export interface AgentOptions {

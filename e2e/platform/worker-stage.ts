@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Instructor } from '@clarateach/bench/platform';
 import type { AdminVms, WorkerView } from '@clarateach/contract/health';
 import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
-import { AGENT_TOKEN, type AgentProcess, newAgent } from './agents.ts';
+import { AGENT_TOKEN, type AgentProcess, newAgent, untilLearnersGoStraight } from './agents.ts';
 import { firstInstructor, newInstallation, type Running, type SeatRuntime } from './up.ts';
 
 /** Seconds after which a silent worker's seats are moved, in these tests. */
@@ -35,6 +35,7 @@ export async function twoWorkers(
   };
   let running: Running = await installation.up({ env: serverEnv });
   const instructor: Instructor = await firstInstructor(installation, running);
+  await untilLearnersGoStraight(instructor);
   const workers = async () => (await instructor.api<AdminVms>('GET', '/api/admin/vms')).workers;
   return {
     one,

@@ -2,17 +2,20 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { ConfigError } from '@clarateach/contract/settings';
 import { ProviderError } from '@clarateach/seats/provider';
+import { dockerProvider } from '@clarateach/seats/providers/docker';
+import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { remoteAgent, remoteProvider } from '@clarateach/seats/providers/remote';
 import { readAgentConfig } from './config.ts';
 import { createAgent } from './main.ts';
+import { openRuntime } from './runtime.ts';
 import { savedJson } from './saved-json.ts';
 import { KEYS_GOOD_FOR_MS, openServerKeys, savedKeys } from './server-keys.ts';
 import { type TestAgent, TOKEN, testAgent } from './testing.ts';
@@ -44,6 +47,36 @@ describe('the settings of the agent', () => {
         return true;
       },
     );
+  });
+
+  it('bound the disks of docker seats, where the engine can do it', async (context) => {
+    assert.equal(readAgentConfig({ SEAT_DISK_GIB: '0.5' }).seatDiskMiB, 512);
+    assert.equal(readAgentConfig({}).seatDiskMiB, undefined);
+    assert.throws(() => readAgentConfig({ SEAT_DISK_GIB: 'much' }), /SEAT_DISK_GIB is "much"/);
+    const engine = await probeDocker();
+    if (!engine.ok) return context.diagnostic(`NOT RUN with an engine: ${engine.note}`);
+    const path = await mkdtemp(join(tmpdir(), 'clarateach-agent-'));
+    const directory = { path, id: `agent-test-${process.pid}`, release() {} };
+    try {
+      const opened = (env: Record<string, string>) =>
+        openRuntime(readAgentConfig({ RUNTIME: 'docker', ...env }), directory, () => {}).then(
+          async (provider) => {
+            await provider.close();
+            return 'opened';
+          },
+          (error: unknown) => String(error),
+        );
+      assert.equal(await opened({}), 'opened');
+      const image = 'clarateach-workspace:latest';
+      const bounded = await dockerProvider({ image, installation: directory.id, diskMiB: 512 }).then(
+        (provider) => provider.close().then(() => 'opened'),
+        (error: unknown) => String(error),
+      );
+      // Without project quotas a bound is refused, and the agent does not start as if there were one.
+      assert.equal(await opened({ SEAT_DISK_GIB: '0.5' }), bounded);
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
   });
 
   it('ask for a token on a network address, and for none on loopback', () => {
@@ -138,6 +171,19 @@ describe('an agent', () => {
       assert.ok(body.error.requestId.length > 10);
     }
     assert.equal(((await (await agent.call('GET', '/vms')).json()) as { vms: unknown[] }).vms.length, 0);
+  });
+
+  it('has nothing at an address that is none, and calls it no fault of its own', async () => {
+    const said: string[] = [];
+    agent = await testAgent(instantProvider(), { overrides: { log: (level) => said.push(level) } });
+    for (const path of ['//', '//[', '/%zz', '///x']) {
+      // `fetch` would mend the path.
+      const asked = request({ host: '127.0.0.1', port: agent.port, path }).end();
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      response.resume();
+      assert.ok([401, 404].includes(response.statusCode ?? 0), `${path}: ${response.statusCode}`);
+    }
+    assert.ok(!said.includes('error'));
   });
 
   it('that is full refuses with capacity, and takes a seat once there is room', async () => {
@@ -254,8 +300,10 @@ describe('the server’s keys', () => {
     await once(server, 'close');
     const second = await open();
     assert.ok(second.publicKeys.find('k1'));
+    assert.deepEqual(second.ids(), ['k1']);
     clock += KEYS_GOOD_FOR_MS;
     assert.equal(second.publicKeys.find('k1'), undefined);
+    assert.deepEqual(second.ids(), [], 'and it says that it has none');
     await second.close();
     await rm(directory, { recursive: true, force: true });
   });

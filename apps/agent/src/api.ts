@@ -121,7 +121,9 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
   };
 
   const answer = async (request: IncomingMessage, signal: AbortSignal): Promise<Answer> => {
-    const url = new URL(request.url ?? '/', 'http://agent');
+    // `//` alone is a host without a name: no address of this API.
+    const url = URL.parse(request.url ?? '/', 'http://agent');
+    if (!url) throw nothingHere();
     const [first = '', workshop, seat, verb, ...rest] = url.pathname.split('/').slice(1);
     const plain = `${request.method} ${url.pathname}`;
     if (plain === 'GET /health') {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { DEFAULT_AGENT_PORT } from '@clarateach/contract/agent-api';
 import { isLoopback } from '@clarateach/contract/loopback';
-import { host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
+import { diskMiB, host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -20,6 +20,8 @@ export interface AgentConfig {
   readonly capacity: number;
   readonly runtime: AgentRuntime;
   readonly microvm: MicrovmSettings;
+  /** What a docker seat may keep in `/workspace`; undefined: as much as there is. */
+  readonly seatDiskMiB: number | undefined;
   readonly dataDirectory: string;
   /** Origin of the server, whose keys seat tokens are verified with; undefined: browsers come through the server. */
   readonly serverUrl: string | undefined;
@@ -34,7 +36,7 @@ export interface AgentConfig {
 }
 
 /**
- * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
+ * The settings of the agent, checked: `PORT`, `HOST`, `AGENT_TOKEN`, `CAPACITY`, `RUNTIME`, `SEAT_DISK_GIB`, `IMAGES_DIR`, `BRIDGE_NAME`, `BRIDGE_IP`, `DATA_DIR`,
  * `SERVER_URL`, `PUBLIC_URL`, `CORS_ORIGINS`, `MAX_CONNECTIONS_PER_ADDRESS` and `MAX_CONNECTIONS_PER_SEAT`. An empty value counts as none. Throws an
  * `ConfigError` that names all that is wrong.
  */
@@ -51,6 +53,7 @@ export function readAgentConfig(env: Environment, workingDirectory: string = pro
     ),
     runtime: read<AgentRuntime>('RUNTIME', 'auto', runtime),
     microvm: readMicrovmSettings(read, workingDirectory),
+    seatDiskMiB: read<number | undefined>('SEAT_DISK_GIB', undefined, diskMiB),
     dataDirectory: resolve(workingDirectory, env.DATA_DIR?.trim() || '.'),
     serverUrl: read<string | undefined>('SERVER_URL', undefined, origin),
     publicUrl: read<string | undefined>('PUBLIC_URL', undefined, origin),

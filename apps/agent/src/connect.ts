@@ -4,11 +4,12 @@ import type { Duplex } from 'node:stream';
 import { AGENT_API_VERSION, AGENT_VERSION_HEADER } from '@clarateach/contract/agent-api';
 import { PLATFORM_PORTS } from '@clarateach/contract/seat-server';
 import { dialPort } from '@clarateach/gateway/dial';
-import type { SeatRoutes } from '@clarateach/gateway/ports';
 import { checkVersion, seatOf } from './api.ts';
+import { callerOf, mayTouch } from './callers.ts';
 import type { Guard } from './credentials.ts';
 import { AgentError, asAgentError } from './errors.ts';
 import { errorOf } from './http.ts';
+import type { AgentSeats } from './seats.ts';
 
 const CONNECT_PATH = /^\/vms\/([^/]+)\/([^/]+)\/connect\/(\d{1,5})$/;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -20,7 +21,13 @@ export interface Connections {
   close(): void;
 }
 
-export function createConnections({ routes, guard }: { routes: SeatRoutes; guard: Guard }): Connections {
+export function createConnections({
+  seats,
+  guard,
+}: {
+  readonly seats: Pick<AgentSeats, 'routes' | 'ownerOf'>;
+  readonly guard: Guard;
+}): Connections {
   const open = new Set<Duplex>();
 
   const join = (client: Duplex, head: Buffer, request: IncomingMessage): void => {
@@ -31,7 +38,9 @@ export function createConnections({ routes, guard }: { routes: SeatRoutes; guard
     if (request.headers.upgrade?.toLowerCase() !== 'tcp' || !PLATFORM_PORTS.includes(Number(port))) {
       throw new AgentError('not_found', 'There is nothing at this address.');
     }
-    const endpoint = routes.find(id)?.endpoint;
+    // To a caller who has nothing to do with it, a seat is not there.
+    const isForeign = !mayTouch(callerOf(request), seats.ownerOf(id));
+    const endpoint = isForeign ? undefined : seats.routes.find(id)?.endpoint;
     if (!endpoint) throw new AgentError('unreachable', 'The seat is not running.');
     const upstream = dialPort(endpoint, Number(port), { connectTimeoutMs: CONNECT_TIMEOUT_MS })((fault) => {
       if (fault) {

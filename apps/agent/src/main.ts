@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { AGENT_API_VERSION, AGENT_GATEWAY_PATH, type AgentHealth } from '@clarateach/contract/agent-api';
 import { isLoopback } from '@clarateach/contract/loopback';
-import { limitClients, SERVER_LIMITS } from '@clarateach/gateway/client-limits';
 import { createGateway } from '@clarateach/gateway/gateway';
-import { listenAt } from '@clarateach/gateway/listening';
 import type { PublicKeys } from '@clarateach/gateway/ports';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { z } from 'zod';
@@ -18,6 +16,7 @@ import { agentGuard } from './credentials.ts';
 import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
+import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 import { openOwners, savedOwners } from './owners.ts';
 import { openRevocations, savedRevocations } from './revocations.ts';
@@ -70,12 +69,8 @@ export async function createAgent(
   await using starting = new AsyncDisposableStack();
 
   const directory = starting.adopt(takeAgentDirectory(config.dataDirectory), (each) => each.release());
-  const server = createServer({
-    ...SERVER_LIMITS,
-    shouldUpgradeCallback: ({ headers }) => /^(websocket|tcp)$/i.test(headers.upgrade ?? ''),
-  });
-  limitClients(server, config);
-  const port = await listenAt(server, { ...config, program: 'The agent' });
+  const listener = await listen(config);
+  const { server, port } = listener;
   starting.defer(() => {
     server.close();
     server.closeAllConnections();
@@ -145,7 +140,7 @@ export async function createAgent(
     },
   });
   const guard = agentGuard(config.token);
-  const streams = createConnections({ routes: seats.routes, guard });
+  const streams = createConnections({ seats, guard });
   const version = ownVersion();
   const health = (): AgentHealth => ({
     status: seats.draining ? 'draining' : seats.healthy ? 'ok' : 'failing',
@@ -169,11 +164,13 @@ export async function createAgent(
       if (draining && seats.count === 0) onEmpty();
     },
     info: (installation) => ({
+      id: directory.id,
       runtime: provider.info,
       ...(provider.ready === undefined ? {} : { warm: provider.ready() }),
       addresses: { listen: `${config.host}:${port}`, public_url: publicUrl ?? null },
       revocations: revocations.digest(installation),
       started_at: startedAt,
+      now: now(),
       key_ids: [...(keys?.ids() ?? [])],
     }),
     revoke: revocations.take,
@@ -208,17 +205,18 @@ export async function createAgent(
     if (keys === undefined || keys.known) go();
     else void keys.look().then(go);
   };
-  server.on('request', (request, response) => {
-    towardsGateway(request);
-    if (gateway.handles(request)) withKeys(() => gateway.request(request, response));
-    else api(request, response);
-  });
-  server.on('upgrade', (request: IncomingMessage, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    towardsGateway(request);
-    if (request.url?.startsWith('/vms/')) streams.upgrade(request, socket, head);
-    else if (gateway.handles(request)) withKeys(() => gateway.upgrade(request, socket, head));
-    else refuse(socket, new AgentError('not_found', 'There is nothing at this address.'));
+  listener.serve({
+    request(request, response) {
+      towardsGateway(request);
+      if (gateway.handles(request)) withKeys(() => gateway.request(request, response));
+      else api(request, response);
+    },
+    upgrade(request, socket, head) {
+      towardsGateway(request);
+      if (request.url?.startsWith('/vms/')) streams.upgrade(request, socket, head);
+      else if (gateway.handles(request)) withKeys(() => gateway.upgrade(request, socket, head));
+      else refuse(socket, new AgentError('not_found', 'There is nothing at this address.'));
+    },
   });
   starting.defer(async () => {
     seats.draining = true;

@@ -13,7 +13,7 @@ const SEAT_IMAGE = 'clarateach-workspace:latest';
 
 /** Opens what the seats of this machine run in. Throws with one clear line. */
 export async function openRuntime(
-  { runtime: wanted, microvm }: Pick<AgentConfig, 'runtime' | 'microvm'>,
+  { runtime: wanted, microvm, seatDiskMiB }: Pick<AgentConfig, 'runtime' | 'microvm' | 'seatDiskMiB'>,
   directory: AgentDirectory,
   report: (line: string) => void,
 ): Promise<SeatProvider> {
@@ -28,7 +28,10 @@ export async function openRuntime(
   }
   if (wanted !== 'local') {
     const docker = await probeDocker();
-    if (docker.ok) return dockerProvider({ image: SEAT_IMAGE, installation: directory.id });
+    if (docker.ok) {
+      const bound = seatDiskMiB === undefined ? {} : { diskMiB: seatDiskMiB };
+      return dockerProvider({ image: SEAT_IMAGE, installation: directory.id, ...bound });
+    }
     if (wanted === 'docker') {
       throw new Error(`RUNTIME is docker, but seats cannot run in Docker here. ${docker.note}`);
     }

@@ -24,7 +24,7 @@ export interface ServerKeys {
   readonly publicKeys: Required<PublicKeys>;
   /** Whether there are any keys; a token that comes before the first is worth a {@link look}. */
   readonly known: boolean;
-  /** The names of the keys. */
+  /** The names of the keys that count; none once the server has not confirmed them for too long. */
   ids(): readonly string[];
   /** Asks the server now; resolves in a few seconds, whatever comes of it. */
   look(): Promise<void>;
@@ -103,6 +103,9 @@ export async function openServerKeys(deps: {
     return looking;
   };
 
+  const areGood = (): boolean => confirmedAt !== undefined && now() - confirmedAt < KEYS_GOOD_FOR_MS;
+  const ids = (): readonly string[] => (areGood() ? [...keys.keys()] : []);
+
   const kept = await saved.read();
   if (kept) take(kept);
   void look();
@@ -111,7 +114,7 @@ export async function openServerKeys(deps: {
     publicKeys: {
       find(kid) {
         const known = keys.get(kid);
-        if (known && confirmedAt !== undefined && now() - confirmedAt < KEYS_GOOD_FOR_MS) return known.key;
+        if (known && areGood()) return known.key;
         if (!known && now() - lookedAt >= UNKNOWN_KID_LOOK_MS) void look();
         return undefined;
       },
@@ -123,11 +126,12 @@ export async function openServerKeys(deps: {
     get known() {
       return keys.size > 0;
     },
-    ids: () => [...keys.keys()],
+    ids,
     look,
-    async catchUp(ids) {
+    async catchUp(wanted) {
       for (const afterMs of CATCH_UP_MS) {
-        if (ids.length === keys.size && ids.every((kid) => keys.has(kid))) return;
+        const mine = ids();
+        if (wanted.length === mine.length && wanted.every((kid) => mine.includes(kid))) return;
         if (afterMs > 0) await wait(afterMs, undefined, { signal: closing.signal }).catch(() => undefined);
         if (closing.signal.aborted) return;
         await look();

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { AgentHealth, Vm } from '@clarateach/contract/agent-api';
 import type { WorkshopId } from '@clarateach/contract/ids';
+import { TERMINAL_PORT } from '@clarateach/contract/seat-server';
+import { dialPort } from '@clarateach/gateway/dial';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { remoteAgent } from '@clarateach/seats/providers/remote';
 import { readAgentConfig } from './config.ts';
@@ -52,6 +55,51 @@ describe('two installations on one agent', () => {
       });
     } finally {
       await agent.close();
+    }
+  });
+
+  it('connect to the ports of their own seats alone', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'clarateach-agent-'));
+    const terminal = createServer((socket) => socket.end('hello')).listen(join(directory, '3001.sock'));
+    const provider = instantProvider();
+    const agent = await testAgent({
+      ...provider,
+      observe: async (id, look) => {
+        const seen = await provider.observe(id, look);
+        return seen.state === 'running' ? { ...seen, endpoint: { kind: 'unix', directory } } : seen;
+      },
+    });
+    try {
+      const one = clientOf(agent, 'one');
+      await one.ensure({ id: OURS, env: {}, limits: LIMITS }, signal);
+      const seen = await one.observe(OURS, signal);
+      assert.ok(seen.state === 'running');
+      /** What the seat says to whoever dials it as this installation. */
+      const dialled = (installation?: string) =>
+        new Promise<string>((resolve) => {
+          const settings = { connectTimeoutMs: 5_000, agentToken: () => TOKEN, installation };
+          dialPort(
+            seen.endpoint,
+            TERMINAL_PORT,
+            settings,
+          )((fault, socket, early) => {
+            if (fault) return resolve(fault.message);
+            const chunks = [early];
+            socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+            socket.on('end', () => {
+              socket.destroy();
+              resolve(Buffer.concat(chunks).toString());
+            });
+          });
+        });
+      assert.equal(await dialled('one'), 'hello');
+      for (const other of ['two', undefined]) {
+        assert.match(await dialled(other), /the agent refused a connection to the seat with 502/);
+      }
+    } finally {
+      await agent.close();
+      terminal.close();
+      await rm(directory, { recursive: true, force: true });
     }
   });
 

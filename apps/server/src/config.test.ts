@@ -14,6 +14,12 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 }
 
 describe('the settings', () => {
+  it('refuse a bound of disks where workers have them', () => {
+    const env = { SEAT_DISK_GIB: '2', WORKER_AGENTS: '[{"address":"127.0.0.1:9090"}]' };
+    assert.match(problemsOf(env).join(), /SEAT_DISK_GIB is set beside WORKER_AGENTS.*for each agent/);
+    assert.equal(readConfig({ SEAT_DISK_GIB: '2' }, '/srv').seatDiskMiB, 2048);
+  });
+
   it('need none: a laptop gets SQLite, a secret of its own and loopback', () => {
     assert.deepEqual(readConfig({}, '/srv'), {
       connectionsPerAddress: 2000,

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type RuntimeName, runtimeName } from '@clarateach/contract/runtime';
-import { host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
+import { diskMiB, host, list, origin, port, wholeNumber } from '@clarateach/contract/setting-values';
 import { type Environment, settingsReader } from '@clarateach/contract/settings';
 import { CONNECTIONS_PER_SEAT } from '@clarateach/gateway/seat-links';
 import { type MicrovmSettings, readMicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -116,6 +116,11 @@ export function readConfig(env: Environment, workingDirectory: string = process.
       'WORKSPACE_TOKEN_SECRET_OLD is set without WORKSPACE_TOKEN_SECRET. Give the new secret too, or neither: then secret.key in DATA_DIR has both.',
     );
   }
+  if (config.seatDiskMiB !== undefined && config.workers.length > 0) {
+    problem(
+      'SEAT_DISK_GIB is set beside WORKER_AGENTS, where it bounds nothing: this server runs no seats. Set it for each agent instead.',
+    );
+  }
   check();
   return config;
 }
@@ -171,14 +176,6 @@ function runtime(value: string): RuntimeChoice {
   const name = runtimeName.safeParse(value);
   if (!name.success) throw new Error(`is "${value}". Choose auto, docker, local or firecracker.`);
   return { kind: 'fixed', name: name.data };
-}
-
-function diskMiB(value: string): number {
-  const gibibytes = Number(value);
-  if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
-    throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
-  }
-  return Math.round(gibibytes * 1024);
 }
 
 function logLevel(value: string): LogLevel {

@@ -230,7 +230,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       scheme: publicUrl.startsWith('https:') ? 'https' : 'http',
       secret: sealed.previews,
     },
-    ...(workers ? { agentToken: workers.token } : {}),
+    ...(workers ? { agentToken: workers.token, installation: workers.installation } : {}),
     clock: now,
     connectionsPerSeat,
     onEvent: seatLog.gateway,

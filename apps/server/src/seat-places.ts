@@ -18,7 +18,7 @@ interface Deps {
   readonly database: Database;
   readonly changes: Changes;
   readonly revocations: RevocationList;
-  readonly keys: Pick<SigningKeys, 'jwks' | 'onChange'>;
+  readonly keys: Pick<SigningKeys, 'jwks' | 'signer' | 'onChange'>;
   readonly now: () => number;
   readonly log: FastifyBaseLogger;
   readonly onError: (error: unknown) => void;
@@ -46,7 +46,11 @@ async function workersOf(config: Config, deps: Deps): Promise<Workers> {
     database,
     changes,
     installation: await installationId(database),
-    keys: { ids: () => keys.jwks().keys.map(({ kid }) => kid), onChange: keys.onChange },
+    keys: {
+      ids: () => keys.jwks().keys.map(({ kid }) => kid),
+      signing: () => keys.signer().kid,
+      onChange: keys.onChange,
+    },
     revocations,
     moveAfterMs: config.moveAfterMs,
     fallback: config.runtime.kind === 'fixed' ? config.runtime.name : 'docker',

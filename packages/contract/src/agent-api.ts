@@ -145,6 +145,8 @@ export type AgentHealth = z.infer<typeof agentHealth>;
 
 /** `GET /info`; also what the server's heartbeat asks for. */
 export const agentInfo = agentHealth.extend({
+  /** A random name of the agent, which stays with its data directory; by it two addresses of one agent are found out. */
+  id: z.string().min(1).max(64).optional(),
   runtime: runtimeInfo,
   addresses: z.object({
     listen: z.string(),
@@ -155,6 +157,8 @@ export const agentInfo = agentHealth.extend({
   revocations: z.string(),
   /** Milliseconds since the epoch. */
   started_at: z.number(),
+  /** Its clock, in milliseconds since the epoch: seat tokens are judged by it. */
+  now: z.number().optional(),
   /** Names of the keys that seat tokens are verified with here; empty before the first are fetched. */
   key_ids: z.array(z.string()).default([]),
   /** What it keeps ready for new seats, and how much of that it is to keep now; none where it keeps nothing. */

@@ -34,9 +34,9 @@ export type AdminOverview = z.infer<typeof adminOverview>;
 export const workerView = z.object({
   /** The agent's origin. */
   address: z.string(),
-  /** `unknown`: not heard of since the server's start. `refused`: it takes another token or speaks another version. */
+  /** `unknown`: not heard of since the server's start. `refused`: it takes another token, speaks another version, or is named twice. */
   state: z.enum(['unknown', 'up', 'down', 'refused']),
-  /** Why it cannot be used; empty while it is up. */
+  /** Why it cannot be used, or, of one that is up, why learners do not go straight to it; else empty. */
   problem: z.string(),
   /** Where browsers reach it; null: only through the server. */
   publicUrl: z.string().nullable(),

@@ -52,3 +52,12 @@ export function wholeNumber(limits: {
     return number;
   };
 }
+
+/** What a seat may keep on its disk, given in GiB. */
+export function diskMiB(value: string): number {
+  const gibibytes = Number(value);
+  if (!/^\d+(\.\d+)?$/.test(value) || gibibytes < 0.1 || gibibytes > 10_000) {
+    throw new Error(`is "${value}". Give how many GiB a seat may keep, 0.1 to 10000.`);
+  }
+  return Math.round(gibibytes * 1024);
+}

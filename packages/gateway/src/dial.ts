@@ -2,7 +2,11 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { connect, isIP, Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { AGENT_API_VERSION, AGENT_VERSION_HEADER } from '@clarateach/contract/agent-api';
+import {
+  AGENT_API_VERSION,
+  AGENT_INSTALLATION_HEADER,
+  AGENT_VERSION_HEADER,
+} from '@clarateach/contract/agent-api';
 import {
   type DirectEndpoint,
   FILES_PORT,
@@ -43,6 +47,8 @@ export interface DialSettings {
   readonly connectTimeoutMs: number;
   /** The token of the agent at this origin, for seats on other machines. */
   readonly agentToken?: ((agent: string) => string | undefined) | undefined;
+  /** Whose seats those are; an agent shows nobody else's. */
+  readonly installation?: string | undefined;
 }
 
 function openSocket(endpoint: DirectEndpoint, port: number): Socket {
@@ -79,9 +85,11 @@ export function dialPort(endpoint: SeatEndpoint, port: number, settings: DialSet
     return dialSocket(() => openSocket(endpoint, port), 'connect', connectTimeoutMs);
   const url = new URL(endpoint.url);
   const token = settings.agentToken?.(endpoint.agent);
+  const { installation } = settings;
+  const ours = installation === undefined ? '' : `${AGENT_INSTALLATION_HEADER}: ${installation}\r\n`;
   const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
   return upgraded(dialOrigin(url, connectTimeoutMs), {
-    request: `GET ${url.pathname}/${port} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${AGENT_VERSION_HEADER}: ${AGENT_API_VERSION}\r\n${authorization}\r\n`,
+    request: `GET ${url.pathname}/${port} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${AGENT_VERSION_HEADER}: ${AGENT_API_VERSION}\r\n${ours}${authorization}\r\n`,
     timeoutMs: connectTimeoutMs,
     refused: (status) =>
       new SeatFault('unreachable', `the agent refused a connection to the seat with ${status}`),

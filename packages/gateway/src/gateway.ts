@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly onEvent?: (event: GatewayEvent) => void;
   /** The token of the agent at this origin, for seats that are reached through one. */
   readonly agentToken?: (agent: string) => string | undefined;
+  /** The installation that those seats belong to. */
+  readonly installation?: string;
   readonly connectTimeoutMs?: number;
   readonly responseTimeoutMs?: number;
   /** Requests under way and WebSockets of one seat, before more are refused with 429. */
@@ -73,6 +75,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     responseTimeoutMs: options.responseTimeoutMs ?? 120_000,
     connectionsPerSeat: options.connectionsPerSeat ?? CONNECTIONS_PER_SEAT,
     agentToken: options.agentToken,
+    installation: options.installation,
   };
   const gate = createTokenGate({ keys, clock });
   const admission = createAdmission({ routes, revocations, clock });

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { withMetadataToken } from '@clarateach/agent/metadata-token';
 import {
   AGENT_API_VERSION,
   AGENT_DRAIN_PATH,
@@ -27,9 +28,10 @@ export function agentDrainCommand(output: Output): Command {
   return new Command('drain')
     .description('let a worker take no new seats, also after a restart; those that it has run on')
     .addOption(
-      new Option('--address <host:port>', 'the agent; its token comes from AGENT_TOKEN').default(
-        `127.0.0.1:${process.env.PORT || DEFAULT_AGENT_PORT}`,
-      ),
+      new Option(
+        '--address <host:port>',
+        'the agent; its token comes from AGENT_TOKEN, or on a cloud VM from its metadata',
+      ).default(`127.0.0.1:${process.env.PORT || DEFAULT_AGENT_PORT}`),
     )
     .option('--wait', 'return when the worker is empty')
     .option('--undo', 'let it take seats again')
@@ -43,13 +45,15 @@ async function drain(output: Output, options: DrainOptions): Promise<void> {
     /^https?:\/\//i.test(options.address) ? options.address : `http://${options.address}`,
   );
   if (!url) throw new UsageError(`"${options.address}" is no address. Give one such as 10.0.0.5:9090.`);
-  let health = await ask(url, options.undo ? 'DELETE' : 'PUT', AGENT_DRAIN_PATH);
+  const token = (await withMetadataToken(process.env)).AGENT_TOKEN?.trim();
+  const agent = { url, token };
+  let health = await ask(agent, options.undo ? 'DELETE' : 'PUT', AGENT_DRAIN_PATH);
   let told: number | undefined;
   while (options.wait && health.vm_count > 0) {
     if (health.vm_count !== told) output.note(`${seats(health.vm_count)} left …`);
     told = health.vm_count;
     await pause(LOOK_MS);
-    health = await ask(url, 'GET', '/health');
+    health = await ask(agent, 'GET', '/health');
     if (health.status !== 'draining') {
       throw new CommandError('The worker takes seats again: somebody ended the draining.');
     }
@@ -68,8 +72,12 @@ function seats(count: number): string {
   return count === 1 ? '1 seat is' : `${count} seats are`;
 }
 
-async function ask(url: URL, method: string, path: string): Promise<AgentHealth> {
-  const token = process.env.AGENT_TOKEN?.trim();
+interface Agent {
+  readonly url: URL;
+  readonly token: string | undefined;
+}
+
+async function ask({ url, token }: Agent, method: string, path: string): Promise<AgentHealth> {
   let response: Response;
   try {
     response = await fetch(new URL(path, url), {

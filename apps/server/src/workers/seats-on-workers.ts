@@ -2,6 +2,7 @@ import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { RuntimeInfo, RuntimeName } from '@clarateach/contract/runtime';
 import { type Observed, ProviderError, type SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
+import type { Homes } from './homes.ts';
 import { placeSeat, unplaceSeat, workerOf } from './placement.ts';
 import type { Worker } from './worker.ts';
 
@@ -24,6 +25,7 @@ export function seatsOnWorkers(deps: {
   readonly database: Database;
   readonly runtime: RuntimeName;
   readonly workers: readonly Worker[];
+  readonly homes: Homes;
   readonly moveAfterMs: number;
   readonly now: () => number;
   /** Called after a seat was asked for: its worker may not know its holder. */
@@ -31,8 +33,7 @@ export function seatsOnWorkers(deps: {
   /** Called before a seat is destroyed: a removed learner's connections end with that reason, not with the seat. */
   readonly beforeDestroy: (worker: Worker) => Promise<void>;
 }): SeatProvider {
-  const { database, runtime, workers, moveAfterMs, now } = deps;
-  const byAddress = new Map(workers.map((worker) => [worker.address, worker]));
+  const { database, runtime, workers, homes, moveAfterMs, now } = deps;
   const usable = (): Worker[] =>
     workers.filter(({ state, info }) => state === 'up' && info?.runtime.name === runtime);
 
@@ -52,7 +53,7 @@ export function seatsOnWorkers(deps: {
       from,
       open.map((worker) => ({ address: worker.address, capacity: roomOf(worker) })),
     );
-    const worker = address === undefined ? undefined : byAddress.get(address);
+    const worker = workers.find((each) => each.address === address);
     if (worker) return worker;
     if (usable().length === 0) {
       throw new ProviderError('unreachable', `No worker with the ${runtime} runtime answers at the moment.`);
@@ -79,14 +80,15 @@ export function seatsOnWorkers(deps: {
       signal.throwIfAborted();
       const refused = new Set<string>();
       for (;;) {
-        const placed = await workerOf(database, spec.id);
-        let worker = placed === null ? undefined : byAddress.get(placed);
+        let placed = await workerOf(database, spec.id);
+        let worker = placed === null ? undefined : await homes.of(placed);
         await worker?.looked;
         if (worker?.state !== 'up') {
           if (placed !== null && worker && !isAbandoned(worker)) {
             throw new ProviderError('unreachable', lostReason(worker));
           }
           worker = await place(spec.id, placed, refused);
+          placed = worker.address;
         }
         const { agent, address } = worker;
         try {
@@ -96,7 +98,7 @@ export function seatsOnWorkers(deps: {
         } catch (error) {
           // The worker knows better than our count: it has nothing of this seat, and no room for it.
           if (!(error instanceof ProviderError && error.kind === 'capacity')) throw error;
-          await unplaceSeat(database, spec.id, address);
+          if (placed !== null) await unplaceSeat(database, spec.id, placed);
           refused.add(address);
         }
       }
@@ -105,7 +107,7 @@ export function seatsOnWorkers(deps: {
     async stop(id, signal) {
       signal.throwIfAborted();
       const placed = await workerOf(database, id);
-      const worker = placed === null ? undefined : byAddress.get(placed);
+      const worker = placed === null ? undefined : await homes.of(placed);
       await worker?.looked;
       if (!worker || (worker.state !== 'up' && isAbandoned(worker))) return;
       await worker.call(signal, (ends) => worker.agent.stop(id, ends));
@@ -114,7 +116,7 @@ export function seatsOnWorkers(deps: {
     async destroy(id, signal) {
       signal.throwIfAborted();
       const placed = await workerOf(database, id);
-      const home = placed === null ? undefined : byAddress.get(placed);
+      const home = placed === null ? undefined : await homes.of(placed);
       await home?.looked;
       const name = seatName(id);
       for (const worker of workers) {
@@ -131,7 +133,7 @@ export function seatsOnWorkers(deps: {
     async observe(id, signal): Promise<Observed> {
       signal.throwIfAborted();
       const placed = await workerOf(database, id);
-      const worker = placed === null ? undefined : byAddress.get(placed);
+      const worker = placed === null ? undefined : await homes.of(placed);
       if (!worker) return { state: 'absent' };
       await worker.looked;
       if (worker.state === 'up') return worker.call(signal, (ends) => worker.agent.observe(id, ends));

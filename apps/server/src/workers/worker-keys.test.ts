@@ -5,7 +5,7 @@ import type { Worker } from './worker.ts';
 import { createWorkerKeys } from './worker-keys.ts';
 
 /** A worker whose agent has the keys that a test says, whatever it is told. */
-function scene(theirs: string[]) {
+function scene(theirs: string[], publicUrl: string | null = 'https://worker.example.org') {
   let nowMs = 0;
   let ours = ['old'];
   const told: string[] = [];
@@ -20,7 +20,7 @@ function scene(theirs: string[]) {
     },
   } as unknown as Worker;
   const keys = createWorkerKeys({
-    ours: () => ours,
+    ours: { ids: () => ours, signing: () => ours[0] ?? '' },
     now: () => nowMs,
     closing: new AbortController().signal,
     onError: (error) => assert.fail(String(error)),
@@ -33,7 +33,7 @@ function scene(theirs: string[]) {
       ours = next;
     },
     async beat(ids: string[]) {
-      keys.heard(worker, { key_ids: ids } as unknown as AgentInfo);
+      keys.heard(worker, { key_ids: ids, addresses: { public_url: publicUrl } } as unknown as AgentInfo);
       await new Promise(setImmediate);
       nowMs += 1_000;
     },
@@ -44,12 +44,33 @@ describe('the keys of a worker', () => {
   it('are told at once when they change, and what it then has is known before its next heartbeat', async () => {
     const { keys, worker, told, change, beat } = scene(['next']);
     await beat(['old']);
-    assert.deepEqual([told, keys.of(worker)], [[], ['old']]);
+    assert.deepEqual([told, keys.verifiesOurs(worker)], [[], true]);
     change(['next']);
     keys.tell(worker);
-    assert.deepEqual(told, ['next']);
+    assert.deepEqual([told, keys.verifiesOurs(worker)], [['next'], false]);
     await new Promise(setImmediate);
-    assert.deepEqual(keys.of(worker), ['next']);
+    assert.equal(keys.verifiesOurs(worker), true);
+  });
+
+  it('verify our tokens only with the one that signs now: an old one in common is not enough, and none is none', async () => {
+    for (const [theirs, verifies] of [
+      [['old'], false],
+      [['next'], true],
+      [[], false],
+      [['theirs'], false],
+    ] as const) {
+      const { keys, worker, change, beat } = scene([]);
+      change(['next', 'old']);
+      await beat([...theirs]);
+      assert.equal(keys.verifiesOurs(worker), verifies, theirs.join());
+    }
+  });
+
+  it('are told to a worker that browsers reach and that has none yet', async () => {
+    const { keys, worker, told, beat } = scene(['old']);
+    await beat([]);
+    await beat([]);
+    assert.deepEqual([told, keys.verifiesOurs(worker)], [['old'], true]);
   });
 
   it('are told again by heartbeat where a change got lost, but not at the first difference', async () => {
@@ -62,11 +83,11 @@ describe('the keys of a worker', () => {
     assert.equal(told.length, 1);
   });
 
-  it('are another installation’s business where it stays with its own, and none where it has none', async () => {
+  it('are another installation’s business where it stays with its own, and none’s where no browser comes', async () => {
     const foreign = scene(['theirs']);
     for (let second = 0; second < 600; second++) await foreign.beat(['theirs']);
     assert.ok(foreign.told.length > 5 && foreign.told.length < 20, String(foreign.told.length));
-    const without = scene([]);
+    const without = scene([], null);
     for (let second = 0; second < 5; second++) await without.beat([]);
     assert.deepEqual(without.told, []);
   });

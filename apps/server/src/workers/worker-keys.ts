@@ -10,6 +10,8 @@ const SELDOM_MS = 60_000;
 /** The keys that our tokens are signed with. */
 export interface KeyIds {
   ids(): readonly string[];
+  /** The name of the one that signs now. */
+  signing(): string;
   /** Called after a key came or went. Returns the unsubscribe. */
   onChange(listener: () => void): () => void;
 }
@@ -20,8 +22,8 @@ export interface WorkerKeys {
   heard(worker: Worker, info: AgentInfo): void;
   /** The keys have changed: tells the worker at once. */
   tell(worker: Worker): void;
-  /** The names of the keys that it verifies with, as far as is known. */
-  of(worker: Worker): readonly string[];
+  /** Whether it has the key that our tokens are signed with now, as far as is known. */
+  verifiesOurs(worker: Worker): boolean;
 }
 
 interface Known {
@@ -36,7 +38,7 @@ interface Known {
 }
 
 export function createWorkerKeys(deps: {
-  readonly ours: () => readonly string[];
+  readonly ours: Pick<KeyIds, 'ids' | 'signing'>;
   readonly now: () => number;
   readonly closing: AbortSignal;
   readonly onError: (error: unknown) => void;
@@ -49,7 +51,7 @@ export function createWorkerKeys(deps: {
     return found;
   };
   const isOurs = (ids: readonly string[]): boolean => {
-    const ours = deps.ours();
+    const ours = deps.ours.ids();
     return ids.length === ours.length && ours.every((id) => ids.includes(id));
   };
   /** The first difference may be a change that one of us has not heard of yet, so it is not told at once. */
@@ -64,7 +66,7 @@ export function createWorkerKeys(deps: {
       do {
         entry.again = false;
         entry.ids = await worker.agent.tellKeys(
-          deps.ours(),
+          deps.ours.ids(),
           AbortSignal.any([closing, AbortSignal.timeout(ANSWER_MS)]),
         );
       } while (entry.again);
@@ -77,12 +79,13 @@ export function createWorkerKeys(deps: {
   };
 
   return {
-    heard(worker, { key_ids }) {
+    heard(worker, { key_ids, addresses }) {
       const entry = knownOf(worker);
       if (entry.telling) return;
       entry.ids = key_ids;
-      // One without keys verifies no tokens, or has yet to fetch them.
-      if (key_ids.length === 0 || isOurs(key_ids)) entry.times = 0;
+      // One that browsers do not reach may have no keys, and needs none.
+      const needsNone = key_ids.length === 0 && addresses.public_url === null;
+      if (needsNone || isOurs(key_ids)) entry.times = 0;
       else if (entry.times === 0) plan(entry);
       else if (now() >= entry.nextAt) {
         plan(entry);
@@ -95,6 +98,6 @@ export function createWorkerKeys(deps: {
       entry.again = true;
       if (!entry.telling) void push(worker, entry);
     },
-    of: (worker) => knownOf(worker).ids,
+    verifiesOurs: (worker) => knownOf(worker).ids.includes(deps.ours.signing()),
   };
 }

@@ -11,7 +11,7 @@ const SILENCE_MS = 4_000;
 
 /**
  * `unknown`: not heard of since this server's start. `down`: does not answer. `refused`: answers, but
- * takes another token or speaks another version.
+ * takes another token, speaks another version, or is one that is watched under another address already.
  */
 export type WorkerState = 'unknown' | 'up' | 'down' | 'refused';
 
@@ -28,6 +28,8 @@ export interface Worker {
   readonly heardAt: number | undefined;
   /** Milliseconds since the epoch; undefined while it is up or unknown. */
   readonly lostAt: number | undefined;
+  /** How far its clock is ahead of ours, in milliseconds, and at least so far; 0 where they agree as far as one can tell. */
+  readonly clockAheadMs: number;
   /** Resolves after the first heartbeat, however it went. */
   readonly looked: Promise<void>;
   /** Runs a call to its agent, which ends with `unreachable` when the worker is lost meanwhile. */
@@ -39,8 +41,10 @@ export function watchWorker(deps: {
   readonly worker: WorkerAgent;
   readonly installation: string;
   readonly now: () => number;
-  /** Called with each answer, before the worker counts as up. */
-  readonly onInfo: (worker: Worker, info: AgentInfo, signal: AbortSignal) => Promise<void>;
+  /** Why a worker that answers is not used; empty where it is. */
+  readonly refusal: (worker: Worker) => string;
+  /** Called with each answer, before the worker counts as up. No heartbeat comes before it resolves. */
+  readonly onInfo: (worker: Worker, info: AgentInfo) => Promise<void>;
   readonly onState: (worker: Worker) => void;
   readonly onError: (error: unknown) => void;
 }): Worker {
@@ -55,6 +59,7 @@ export function watchWorker(deps: {
   let heardAt: number | undefined;
   let lostAt: number | undefined;
   let missed = 0;
+  let clockAheadMs = 0;
   let failing = false;
   let woken = Promise.withResolvers<void>();
 
@@ -73,11 +78,18 @@ export function watchWorker(deps: {
   const beat = async (): Promise<void> => {
     try {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(ANSWER_MS)]);
+      const askedAt = now();
       const answer = await agent.inspect(signal);
       info = answer;
       heardAt = now();
+      clockAheadMs = aheadOf(answer.now, askedAt, heardAt);
       missed = 0;
-      await deps.onInfo(worker, answer, closing.signal).then(
+      const why = deps.refusal(worker);
+      if (why !== '') {
+        enter('refused', why);
+        return;
+      }
+      await deps.onInfo(worker, answer).then(
         () => {
           failing = false;
         },
@@ -132,6 +144,9 @@ export function watchWorker(deps: {
     get lostAt() {
       return lostAt;
     },
+    get clockAheadMs() {
+      return clockAheadMs;
+    },
     looked: looked.promise,
     async call(signal, work) {
       if (state !== 'up') throw new ProviderError('unreachable', problem);
@@ -147,4 +162,10 @@ export function watchWorker(deps: {
   // Begun only now: its first answer already speaks of `worker`.
   const running = run();
   return worker;
+}
+
+/** It read its clock at some moment between the question and the answer. */
+function aheadOf(theirs: number | undefined, askedAt: number, heardAt: number): number {
+  if (theirs === undefined) return 0;
+  return theirs - Math.min(Math.max(theirs, askedAt), heardAt);
 }

@@ -13,23 +13,29 @@ import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
+import { detourReason } from './detour.ts';
+import { openHomes } from './homes.ts';
 import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
+import { createStaleCopies } from './stale-copies.ts';
 import { type Worker, watchWorker } from './worker.ts';
 import type { WorkerAgent } from './worker-agents.ts';
 import { createWorkerKeys, type KeyIds } from './worker-keys.ts';
 
 const PUSH_MS = 3_000;
-/** A copy that is not wanted must be seen in so many looks before it is destroyed: one may be older than the row. */
-const STALE_LOOKS = 2;
 
 /** The machines that have seats, and what the server does with them. */
 export interface Workers {
   /** One provider for each runtime that a worker has; grows as workers are heard of. */
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** What our seats on workers are labelled with. */
+  readonly installation: string;
   /** The token of the agent at this origin. */
   token(agent: string): string | undefined;
-  /** Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`. */
+  /**
+   * Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`; undefined
+   * where they come through this server.
+   */
   publicUrl(agent: string, reachedAt: string): string | undefined;
   /** Every origin at which browsers may find a worker. */
   publicUrls(): readonly string[];
@@ -60,11 +66,21 @@ export async function openWorkers(deps: {
   const workers: Worker[] = [];
   /** What each worker was last told or said, by address and seat. */
   const told = new Map<string, Odehash | null>();
-  const stale = new Map<string, number>();
   /** The digest of what each worker was told to refuse, or says that it refuses. */
   const toldRevoked = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
   const closing = new AbortController();
-  const workerKeys = createWorkerKeys({ ours: deps.keys.ids, now, closing: closing.signal, onError });
+  const workerKeys = createWorkerKeys({ ours: deps.keys, now, closing: closing.signal, onError });
+  const homes = openHomes(database, workers);
+  const livesOn = async ({ worker: address }: PlacedSeat, worker: Worker): Promise<boolean> =>
+    address !== null && (await homes.of(address)) === worker;
+  const staleCopies = createStaleCopies({
+    async isElsewhere(id, worker) {
+      const seat = (await placedSeats(database, [id.workshop])).get(seatName(id));
+      // What has no row at all is the reconciler's to remove.
+      return seat !== undefined && !(await livesOn(seat, worker));
+    },
+    ...{ now, closing: closing.signal, onError },
+  });
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
@@ -76,6 +92,7 @@ export async function openWorkers(deps: {
         ...deps,
         runtime,
         workers,
+        homes,
         onEnsured: (id, worker) => void tellAnew(id, worker),
         beforeDestroy: tellRevoked,
       }),
@@ -128,7 +145,7 @@ export async function openWorkers(deps: {
   const tellAnew = async (id: SeatId, worker: Worker): Promise<void> => {
     try {
       const placed = (await placedSeats(database, [id.workshop])).get(seatName(id));
-      if (placed?.worker === worker.address && placed.holder !== null) await push(worker, id, placed);
+      if (placed && placed.holder !== null && (await livesOn(placed, worker))) await push(worker, id, placed);
     } catch (error) {
       onError(error);
     }
@@ -140,16 +157,17 @@ export async function openWorkers(deps: {
     const placed = await placedSeats(database, [workshop]);
     await Promise.all(
       [...placed].map(async ([name, seat]) => {
-        const worker = workers.find(({ address, state }) => address === seat.worker && state === 'up');
+        const worker = seat.worker === null ? undefined : await homes.of(seat.worker);
         const id = parseSeatName(name);
-        if (!worker || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
+        if (worker?.state !== 'up' || !id || (told.get(keyOf(worker, name)) ?? null) === seat.holder) return;
         await push(worker, id, seat);
       }),
     );
   };
 
   /** What the worker holds, against what the database says: holders are told, copies of seats that live elsewhere go. */
-  const reconcile = async (worker: Worker, info: AgentInfo, signal: AbortSignal): Promise<void> => {
+  const reconcile = async (worker: Worker, info: AgentInfo): Promise<void> => {
+    if (info.id !== undefined) await homes.heard(worker, info.id);
     // While one is under way, what the worker said may be older than that.
     await toldRevoked.get(worker.address)?.done;
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
@@ -158,24 +176,17 @@ export async function openWorkers(deps: {
     provide(info.runtime.name);
     if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
+    const elsewhere: SeatId[] = [];
+    const pushes: Promise<void>[] = [];
     for (const vm of info.vms) {
       const seat = placed.get(vm.name);
-      const key = keyOf(worker, vm.name);
-      told.set(key, vm.holder);
-      // What has no row at all is the reconciler's to remove.
-      if (!seat || seat.worker === worker.address) {
-        stale.delete(key);
-        if (seat && seat.holder !== vm.holder) await push(worker, idOf(vm), seat);
-        continue;
-      }
-      const looks = (stale.get(key) ?? 0) + 1;
-      stale.set(key, looks);
-      if (looks < STALE_LOOKS) continue;
-      const still = (await placedSeats(database, [vm.workshop_id])).get(vm.name);
-      if (!still || still.worker === worker.address) continue;
-      await worker.agent.destroy(idOf(vm), signal);
-      stale.delete(key);
+      told.set(keyOf(worker, vm.name), vm.holder);
+      if (!seat) continue;
+      if (!(await livesOn(seat, worker))) elsewhere.push(idOf(vm));
+      else if (seat.holder !== vm.holder) pushes.push(push(worker, idOf(vm), seat));
     }
+    staleCopies.heard(worker, elsewhere);
+    await Promise.all(pushes);
   };
 
   for (const agent of agents) {
@@ -184,6 +195,16 @@ export async function openWorkers(deps: {
         worker: agent,
         installation: deps.installation,
         now,
+        refusal(worker) {
+          const twin = homes.twinOf(worker);
+          if (twin === undefined) return '';
+          const [here, there] = [worker, twin].map(({ address }) => new URL(address).host);
+          return (
+            `At ${here} answers the same agent as at ${there}, and its seats are looked after there. Name each agent ` +
+            'once in WORKER_AGENTS. If these are two machines, one has a copy of the other’s data directory: give its ' +
+            'agent one of its own (DATA_DIR).'
+          );
+        },
         onInfo: reconcile,
         onState(worker) {
           deps.onState(worker.address, worker.state, worker.problem);
@@ -209,21 +230,21 @@ export async function openWorkers(deps: {
   await Promise.all(workers.map(({ looked }) => looked));
   if (runtimes.size === 0) provide(deps.fallback);
 
-  /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
-  const verifiesOurs = (worker: Worker): boolean => {
-    const theirs = workerKeys.of(worker);
-    return theirs.length === 0 || deps.keys.ids().some((id) => theirs.includes(id));
-  };
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
+  const detour = (worker: Worker): string =>
+    worker.state !== 'up' || publicOf(worker) === undefined
+      ? ''
+      : detourReason(worker, workerKeys.verifiesOurs(worker));
 
   return {
     runtimes,
+    installation: deps.installation,
     token: (address) => named.get(address)?.token,
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
       const url = worker && publicOf(worker);
-      if (worker === undefined || url === undefined || !verifiesOurs(worker)) return undefined;
+      if (worker === undefined || url === undefined || detour(worker) !== '') return undefined;
       // A browser on another machine would look for it on its own.
       const elsewhere = isLoopbackUrl(url) && !isLoopbackUrl(reachedAt);
       // A page that came over TLS may not use what does not.
@@ -235,7 +256,7 @@ export async function openWorkers(deps: {
       workers.map((worker) => ({
         address: worker.address,
         state: worker.state,
-        problem: worker.problem,
+        problem: worker.problem || detour(worker),
         publicUrl: publicOf(worker) ?? null,
         runtime: worker.info?.runtime.name ?? null,
         version: worker.info?.version ?? null,
@@ -245,7 +266,7 @@ export async function openWorkers(deps: {
         heardAt: worker.heardAt === undefined ? null : new Date(worker.heardAt).toISOString(),
         movesAt:
           worker.lostAt === undefined ? null : new Date(worker.lostAt + deps.moveAfterMs).toISOString(),
-        seats: (worker.info?.vms ?? []).map((vm) => ({
+        seats: (homes.twinOf(worker) ? [] : (worker.info?.vms ?? [])).map((vm) => ({
           workshopId: vm.workshop_id,
           seat: vm.seat_id,
           state: worker.state === 'up' ? vm.state : 'unknown',
@@ -255,6 +276,7 @@ export async function openWorkers(deps: {
       for (const unsubscribe of unsubscribes) unsubscribe();
       closing.abort();
       await Promise.all(workers.map((worker) => worker.close()));
+      await staleCopies.ended();
     },
   };
 }

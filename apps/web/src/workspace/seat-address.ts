@@ -5,6 +5,11 @@ export function seatBase({ endpoint, seat }: Pick<SeatSession, 'endpoint' | 'sea
   return new URL(`${endpoint.replace(/\/+$/, '')}/vm/${seat}`, page).href;
 }
 
+/** The same seat by way of the page's own server, which reaches every machine that has seats. */
+export function throughServer(session: SeatSession): SeatSession {
+  return { ...session, endpoint: `/debug/proxy/${session.workshop.id}` };
+}
+
 /** The same address for a WebSocket. */
 export function socketUrl(base: string, path: string): string {
   return (base + path).replace(/^http/, 'ws');

@@ -2,6 +2,7 @@ import type { SeatSession } from '@clarateach/contract/join';
 import { ApiError } from '../api/api-error.ts';
 import type { JoinRequest } from '../api/learner.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
+import { throughServer } from './seat-address.ts';
 
 /** `removed`: the learner no longer holds the seat. `ended`: the workshop is not running any more. */
 export type SeatLoss = 'removed' | 'ended';
@@ -51,6 +52,8 @@ export class SeatPass {
   readonly #parts: SeatPassParts;
   #session: SeatSession;
   #renewing: Promise<SeatSession> | undefined;
+  /** Where the server says that the seat is, and this browser's network does not lead. */
+  #unreachable: string | undefined;
 
   constructor(parts: SeatPassParts) {
     this.#parts = parts;
@@ -58,7 +61,17 @@ export class SeatPass {
   }
 
   get session(): SeatSession {
-    return this.#session;
+    return this.#session.endpoint === this.#unreachable ? throughServer(this.#session) : this.#session;
+  }
+
+  /** This browser does not reach the seat where it is: until the server names another place, the server leads to it. */
+  goThroughServer(): void {
+    this.#unreachable = this.#session.endpoint;
+  }
+
+  /** Takes {@link goThroughServer} back. */
+  goStraight(): void {
+    this.#unreachable = undefined;
   }
 
   get code(): string {
@@ -68,7 +81,7 @@ export class SeatPass {
   /** A session whose token is good for a while yet. Throws {@link SeatLostError}, or an ApiError to try again. */
   async fresh(): Promise<SeatSession> {
     const leftMs = Date.parse(this.#session.expiresAt) - this.#parts.now();
-    return leftMs > RENEW_BEFORE_MS ? this.#session : this.renew();
+    return leftMs > RENEW_BEFORE_MS ? this.session : this.renew();
   }
 
   /** A session with another token than this one, which was refused before its time: its key may have been ended. */
@@ -99,7 +112,7 @@ export class SeatPass {
       throw loss === undefined ? error : new SeatLostError(loss, error);
     }
     save({ code: saved.code, session: this.#session });
-    return this.#session;
+    return this.session;
   }
 
   /** A token that cannot be exchanged, being too old or of a key that has ended: code and return code lead back to the seat. */

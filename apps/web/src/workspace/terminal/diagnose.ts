@@ -1,6 +1,7 @@
+import type { SeatSession } from '@clarateach/contract/join';
 import { ApiError, responseError } from '../../api/api-error.ts';
 import { joinInfo } from '../../api/learner.ts';
-import { seatBase } from '../seat-address.ts';
+import { seatBase, throughServer } from '../seat-address.ts';
 import type { SeatLoss, SeatPass } from '../seat-pass.ts';
 import { SeatLostError } from '../seat-pass.ts';
 import type { Diagnosis } from './terminal-connection.ts';
@@ -8,10 +9,9 @@ import type { Diagnosis } from './terminal-connection.ts';
 const PROBE_TIMEOUT_MS = 8_000;
 
 /** How the seat answers a plain request: a browser does not tell why it was refused a WebSocket. */
-async function probe(pass: SeatPass): Promise<ApiError | undefined> {
-  const { token } = pass.session;
-  const response = await fetch(`${seatBase(pass.session, window.location.href)}/files?path=`, {
-    headers: { Authorization: `Bearer ${token}` },
+async function probe(session: SeatSession): Promise<ApiError | undefined> {
+  const response = await fetch(`${seatBase(session, window.location.href)}/files?path=`, {
+    headers: { Authorization: `Bearer ${session.token}` },
     signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
     cache: 'no-store',
   });
@@ -25,18 +25,29 @@ async function probe(pass: SeatPass): Promise<ApiError | undefined> {
 /** Whether anything answers for the seat; a refusal is an answer. */
 export async function isReachable(pass: SeatPass): Promise<boolean> {
   try {
-    await probe(pass);
+    await probe(pass.session);
     return true;
   } catch {
     return false;
   }
 }
 
-/** A machine with seats that does not answer may have lost them to another: the server knows where the seat is now. */
+/**
+ * A machine with seats that does not answer may have lost them to another: the server knows where the seat is now.
+ * Where it names the same place, this browser's network may be what is in the way, and the server leads around it.
+ */
 async function askServer(pass: SeatPass, error: unknown): Promise<undefined> {
-  const { origin } = new URL(seatBase(pass.session, window.location.href));
-  if (error instanceof ApiError || origin === window.location.origin) throw error;
-  await pass.renew();
+  if (error instanceof ApiError) throw error;
+  const before = seatBase(pass.session, window.location.href);
+  if (new URL(before).origin === window.location.origin) {
+    // Without the server, the seat itself may be within reach again.
+    pass.goStraight();
+    throw error;
+  }
+  const session = await pass.renew();
+  if (seatBase(session, window.location.href) !== before) return undefined;
+  const answer = await probe(throughServer(session)).catch((silence: unknown) => silence);
+  if (answer === undefined) pass.goThroughServer();
   return undefined;
 }
 
@@ -48,7 +59,7 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   try {
     if (reason === 'failed') {
-      const answer = await probe(pass).catch((error: unknown) => askServer(pass, error));
+      const answer = await probe(pass.session).catch((error: unknown) => askServer(pass, error));
       if (answer === undefined) return 'retry';
       if (answer.status === 503) {
         const { state } = await joinInfo(pass.code);
