@@ -121,6 +121,7 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
   await page.getByLabel('Name').fill('Laptop');
   await button('Make token').click();
   await page.locator('[data-wrong] input:focus').waitFor();
+  await copyToken(page);
 
   await page.goto(`${url}/admin/audit`);
   await button('A person’s data…').click();
@@ -152,6 +153,32 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
     says: ['Type your name.', ADDRESS, 'Type your current password to change this.', SHORT_PASSWORD],
   });
   return { join: `${url}/join/forms1`, register: `${url}/register/forms1` };
+}
+
+/** Without TLS a page has no clipboard of its own; what it says is copied can be pasted all the same. */
+async function copyToken(page: Page): Promise<void> {
+  const opener = page.getByRole('button', { name: 'New token', exact: true }).first();
+  const hasFocus = () => opener.and(page.locator(':focus')).waitFor();
+  await page.evaluate('Object.defineProperty(navigator, "clipboard", { value: undefined })');
+  await page.getByLabel('See your workshops and their seats').check();
+  await page.getByRole('button', { name: 'Make token' }).click();
+  await page.getByRole('heading', { name: 'Your new token' }).waitFor();
+  const token = await page.getByRole('dialog').locator('code').textContent();
+  await page.getByRole('button', { name: 'Copy the token' }).press('Enter');
+  await page.getByRole('button', { name: 'Copied the token' }).and(page.locator(':focus')).waitFor();
+  await page.getByRole('button', { name: 'I have copied it' }).press('Enter');
+  await hasFocus();
+  await opener.press('Enter');
+  await page.getByLabel('Name').press('Control+V');
+  assert.equal(await page.getByLabel('Name').inputValue(), token);
+  await page.keyboard.press('Escape');
+  await hasFocus();
+
+  // From a menu, whose button has the focus when all is over.
+  const account = page.getByRole('button', { name: /^Account of/ });
+  await account.press('Enter');
+  await page.keyboard.press('Escape');
+  await account.and(page.locator(':focus')).waitFor();
 }
 
 async function strangersForms(
