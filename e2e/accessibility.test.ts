@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { smtpSink } from '@clarateach/server/testing/smtp-sink';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { openAxe, THEMES } from './browser/axe.ts';
 import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
 import { joinAs, type } from './browser/steps.ts';
@@ -59,6 +59,7 @@ async function faults(room: Room, installation: Installation, running: Running):
   const learner = (await room.person()).page;
   await joinAs(learner, installation, open.code, 'Ada Lovelace');
   await type(learner, 'echo hello > notes.txt; echo made-$((40+2))', 'made-42');
+  await keepsFocus(learner);
   const stranger = (await room.person()).page;
 
   return [
@@ -66,6 +67,53 @@ async function faults(room: Room, installation: Installation, running: Running):
     ...(await visit(teacher, installation, asInstructor(open, closed))),
     ...(await visit(learner, installation, asLearner(open))),
   ];
+}
+
+/** Whatever is begun by keyboard gives the focus back when it ends. */
+async function keepsFocus(page: Page): Promise<void> {
+  const focused = (part: Locator) => part.and(page.locator(':focus')).waitFor();
+  const row = (name: string) => page.getByRole('treeitem', { name, exact: true });
+  const rename = async (from: string, to: string) => {
+    await page.keyboard.press('F2');
+    await focused(page.getByLabel(`New name of ${from}`));
+    await page.keyboard.type(to.replace('.txt', ''));
+    await page.keyboard.press('Enter');
+    await focused(row(to));
+  };
+  await row('notes.txt').focus();
+  await rename('notes.txt', 'diary.txt');
+  await page.keyboard.press('F2');
+  await focused(page.getByLabel('New name of diary.txt'));
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await row('diary.txt').click({ button: 'right' });
+  await page.getByRole('menu').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await row('diary.txt').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: /^Delete/ }).press('Enter');
+  await page.getByRole('alertdialog').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+
+  await page.getByRole('button', { name: 'New file' }).press('Enter');
+  await focused(page.getByLabel('Name of the new file'));
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await page.getByRole('button', { name: 'New folder' }).press('Enter');
+  await page.getByLabel('Name of the new folder').fill('album');
+  await page.keyboard.press('Enter');
+  await focused(row('album'));
+  await page.keyboard.press('Delete');
+  await page.getByRole('button', { name: 'Delete', exact: true }).press('Enter');
+  await focused(row('diary.txt'));
+  await rename('diary.txt', 'notes.txt');
+
+  const help = page.getByRole('button', { name: 'Help and keyboard shortcuts' }).first();
+  await help.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(help);
 }
 
 async function visit(page: Page, { url }: Installation, stops: readonly Stop[]): Promise<string[]> {
