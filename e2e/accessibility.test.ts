@@ -8,6 +8,9 @@ import { joinAs, type } from './browser/steps.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { type Installation, newInstallation, type Running } from './platform/up.ts';
 
+/** How a time that says its zone ends: "UTC", "GMT+1". */
+const ZONE = / [A-Z]{3,5}([+-][\d:]+)?$/;
+
 const skip = noBrowser ?? canRunSeats('local').skip;
 
 /** A page, or a state of one, that is looked at. */
@@ -61,6 +64,8 @@ async function faults(room: Room, installation: Installation, running: Running):
   await type(learner, 'echo hello > notes.txt; echo made-$((40+2))', 'made-42');
   await keepsFocus(learner);
   const stranger = (await room.person()).page;
+  await saysInForcedColors(room, learner, `${installation.url}/w/${open.id}`);
+  await saysInForcedColors(room, teacher, `${installation.url}/workshops/${open.id}`);
 
   return [
     ...(await visit(stranger, installation, signedOut(open, closed))),
@@ -114,6 +119,35 @@ async function keepsFocus(page: Page): Promise<void> {
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
   await focused(help);
+}
+
+/** What a background says on other screens is seen as well by a reader who forces their own colours. */
+async function saysInForcedColors(room: Room, page: Page, url: string): Promise<void> {
+  await page.emulateMedia({ forcedColors: 'active', reducedMotion: 'reduce' });
+  await page.goto(url);
+  const looks = (part: Locator) => part.screenshot({ animations: 'disabled' });
+  if (url.includes('/w/')) {
+    const files = page.getByRole('button', { name: 'Files', exact: true });
+    await files.press('Enter');
+    const off = await looks(files);
+    await files.press('Enter');
+    assert.notDeepEqual(await looks(files), off, 'a pressed button looks like one that is not');
+  } else {
+    const bar = page.getByRole('progressbar');
+    await bar.locator('.ready').waitFor();
+    const whole = await looks(bar);
+    await page.evaluate('document.querySelector("[role=progressbar]").replaceChildren()');
+    assert.notDeepEqual(await looks(bar), whole, 'the seats that are ready are not seen');
+    await page.getByRole('button', { name: 'Actions for seat 1' }).press('Enter');
+    const [first, second] = await page.getByRole('menuitem').all();
+    await page.keyboard.press('ArrowDown');
+    assert.ok(first && second);
+    const other = await looks(first);
+    await page.keyboard.press('ArrowUp');
+    assert.notDeepEqual(await looks(first), other, 'the chosen item of a menu is not seen');
+  }
+  await room.picture(page, 'forced-colors');
+  await page.emulateMedia({ forcedColors: 'none' });
 }
 
 async function visit(page: Page, { url }: Installation, stops: readonly Stop[]): Promise<string[]> {
@@ -241,7 +275,11 @@ function asInstructor(open: Made, closed: Made): Stop[] {
     { path: '/account', heading: 'Your account', act: (page) => page.getByText('this browser').waitFor() },
     { path: '/account/tokens', heading: 'API tokens' },
     { path: '/account/tokens', heading: 'API tokens', act: (page) => press(page, 'New token') },
-    { path: '/admin/audit', heading: 'Audit log', act: (page) => page.getByRole('cell').first().waitFor() },
+    {
+      path: '/admin/audit',
+      heading: 'Audit log',
+      act: (page) => page.locator('time', { hasText: ZONE }).first().waitFor(),
+    },
     { path: '/admin/audit', heading: 'Audit log', act: (page) => press(page, 'A person’s data…') },
     { path: '/workers', heading: 'This server runs the seats itself' },
     { path: '/workshops/ws-aaaaaaaa', heading: 'There is nothing here' },
