@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { smtpSink } from '@clarateach/server/testing/smtp-sink';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { openAxe, THEMES } from './browser/axe.ts';
 import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
 import { joinAs, type } from './browser/steps.ts';
 import { canRunSeats } from './platform/can-run.ts';
 import { type Installation, newInstallation, type Running } from './platform/up.ts';
+
+/** How a time that says its zone ends: "UTC", "GMT+1". */
+const ZONE = / [A-Z]{3,5}([+-][\d:]+)?$/;
 
 const skip = noBrowser ?? canRunSeats('local').skip;
 
@@ -59,13 +62,91 @@ async function faults(room: Room, installation: Installation, running: Running):
   const learner = (await room.person()).page;
   await joinAs(learner, installation, open.code, 'Ada Lovelace');
   await type(learner, 'echo hello > notes.txt; echo made-$((40+2))', 'made-42');
+  await keepsFocus(learner);
   const stranger = (await room.person()).page;
+  await saysInForcedColors(room, learner, `${installation.url}/w/${open.id}`);
+  await saysInForcedColors(room, teacher, `${installation.url}/workshops/${open.id}`);
 
   return [
     ...(await visit(stranger, installation, signedOut(open, closed))),
     ...(await visit(teacher, installation, asInstructor(open, closed))),
     ...(await visit(learner, installation, asLearner(open))),
   ];
+}
+
+/** Whatever is begun by keyboard gives the focus back when it ends. */
+async function keepsFocus(page: Page): Promise<void> {
+  const focused = (part: Locator) => part.and(page.locator(':focus')).waitFor();
+  const row = (name: string) => page.getByRole('treeitem', { name, exact: true });
+  const rename = async (from: string, to: string) => {
+    await page.keyboard.press('F2');
+    await focused(page.getByLabel(`New name of ${from}`));
+    await page.keyboard.type(to.replace('.txt', ''));
+    await page.keyboard.press('Enter');
+    await focused(row(to));
+  };
+  await row('notes.txt').focus();
+  await rename('notes.txt', 'diary.txt');
+  await page.keyboard.press('F2');
+  await focused(page.getByLabel('New name of diary.txt'));
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await row('diary.txt').click({ button: 'right' });
+  await page.getByRole('menu').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await row('diary.txt').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: /^Delete/ }).press('Enter');
+  await page.getByRole('alertdialog').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+
+  await page.getByRole('button', { name: 'New file' }).press('Enter');
+  await focused(page.getByLabel('Name of the new file'));
+  await page.keyboard.press('Escape');
+  await focused(row('diary.txt'));
+  await page.getByRole('button', { name: 'New folder' }).press('Enter');
+  await page.getByLabel('Name of the new folder').fill('album');
+  await page.keyboard.press('Enter');
+  await focused(row('album'));
+  await page.keyboard.press('Delete');
+  await page.getByRole('button', { name: 'Delete', exact: true }).press('Enter');
+  await focused(row('diary.txt'));
+  await rename('diary.txt', 'notes.txt');
+
+  const help = page.getByRole('button', { name: 'Help and keyboard shortcuts' }).first();
+  await help.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await focused(help);
+}
+
+/** What a background says on other screens is seen as well by a reader who forces their own colours. */
+async function saysInForcedColors(room: Room, page: Page, url: string): Promise<void> {
+  await page.emulateMedia({ forcedColors: 'active', reducedMotion: 'reduce' });
+  await page.goto(url);
+  const looks = (part: Locator) => part.screenshot({ animations: 'disabled' });
+  if (url.includes('/w/')) {
+    const files = page.getByRole('button', { name: 'Files', exact: true });
+    await files.press('Enter');
+    const off = await looks(files);
+    await files.press('Enter');
+    assert.notDeepEqual(await looks(files), off, 'a pressed button looks like one that is not');
+  } else {
+    await page.locator('.seat-bar .ready').waitFor();
+    const color = (part: string) =>
+      page.evaluate<string>(`getComputedStyle(document.querySelector('${part}')).backgroundColor`);
+    assert.notEqual(await color('.seat-bar .occupied'), await color('body'), 'a taken seat is not seen');
+    await page.getByRole('button', { name: 'Actions for seat 1' }).press('Enter');
+    const [first, second] = await page.getByRole('menuitem').all();
+    await page.keyboard.press('ArrowDown');
+    assert.ok(first && second);
+    const other = await looks(first);
+    await page.keyboard.press('ArrowUp');
+    assert.notDeepEqual(await looks(first), other, 'the chosen item of a menu is not seen');
+  }
+  await room.picture(page, 'forced-colors');
+  await page.emulateMedia({ forcedColors: 'none' });
 }
 
 async function visit(page: Page, { url }: Installation, stops: readonly Stop[]): Promise<string[]> {
@@ -193,7 +274,11 @@ function asInstructor(open: Made, closed: Made): Stop[] {
     { path: '/account', heading: 'Your account', act: (page) => page.getByText('this browser').waitFor() },
     { path: '/account/tokens', heading: 'API tokens' },
     { path: '/account/tokens', heading: 'API tokens', act: (page) => press(page, 'New token') },
-    { path: '/admin/audit', heading: 'Audit log', act: (page) => page.getByRole('cell').first().waitFor() },
+    {
+      path: '/admin/audit',
+      heading: 'Audit log',
+      act: (page) => page.locator('time', { hasText: ZONE }).first().waitFor(),
+    },
     { path: '/admin/audit', heading: 'Audit log', act: (page) => press(page, 'A person’s data…') },
     { path: '/workers', heading: 'This server runs the seats itself' },
     { path: '/workshops/ws-aaaaaaaa', heading: 'There is nothing here' },

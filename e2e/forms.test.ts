@@ -4,9 +4,10 @@ import { smtpSink } from '@clarateach/server/testing/smtp-sink';
 import type { Page } from 'playwright-core';
 import { inRoom, noBrowser, type Room } from './browser/chromium.ts';
 import { canRunSeats } from './platform/can-run.ts';
-import { type Installation, newInstallation, type Running } from './platform/up.ts';
+import { eventually, type Installation, newInstallation, type Running } from './platform/up.ts';
 
 const skip = noBrowser ?? canRunSeats('local').skip;
+const ME = /\/api\/account$/;
 const SHORT_PASSWORD = /^A password has at least 10 characters/;
 const ADDRESS = /^Type an e-mail address/;
 
@@ -109,6 +110,8 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
   await button('Save').click();
   await page.getByText('The entry is changed.').first().waitFor();
 
+  await learnersPageComesBack(await page.context().newPage(), page.url());
+
   await page.goto(`${url}/account/tokens`);
   await button('New token').click();
   for (const box of await page.getByRole('dialog').getByRole('checkbox').all()) await box.uncheck();
@@ -121,6 +124,7 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
   await page.getByLabel('Name').fill('Laptop');
   await button('Make token').click();
   await page.locator('[data-wrong] input:focus').waitFor();
+  await copyToken(page);
 
   await page.goto(`${url}/admin/audit`);
   await button('A person’s data…').click();
@@ -152,6 +156,66 @@ async function instructorsForms(room: Room, { url }: Installation, running: Runn
     says: ['Type your name.', ADDRESS, 'Type your current password to change this.', SHORT_PASSWORD],
   });
   return { join: `${url}/join/forms1`, register: `${url}/register/forms1` };
+}
+
+/** What could not be loaded is loaded by trying again, and a page that is there is not taken away. */
+async function learnersPageComesBack(page: Page, url: string): Promise<void> {
+  const heading = page.getByRole('heading', { name: 'Learners and entry' });
+  const workshop = /\/api\/workshops\/ws-\w+$/;
+  const fails = (path: RegExp) => page.route(path, (route) => route.fulfill({ status: 500 }));
+  await page.clock.install();
+  await fails(workshop);
+  await page.goto(url);
+  const again = page.getByRole('button', { name: 'Try again' });
+  await eventually('it says that it failed', async () => {
+    await page.clock.runFor(1_000);
+    return again.isVisible();
+  });
+  await page.unroute(workshop);
+  await again.click();
+  await heading.waitFor();
+
+  // Who is signed in is asked again when a page is looked at after a while.
+  let asked = 0;
+  page.on('response', (response) => {
+    if (ME.test(response.url())) asked += 1;
+  });
+  await fails(ME);
+  await page.clock.fastForward('02:00');
+  await page.evaluate('dispatchEvent(new Event("visibilitychange"))');
+  await eventually('it was asked as often as is tried', async () => {
+    await page.clock.runFor(1_000);
+    return asked === 3;
+  });
+  await page.clock.runFor(1_000);
+  assert.ok(await heading.isVisible());
+  await page.close();
+}
+
+/** Without TLS a page has no clipboard of its own; what it says is copied can be pasted all the same. */
+async function copyToken(page: Page): Promise<void> {
+  const opener = page.getByRole('button', { name: 'New token', exact: true }).first();
+  const hasFocus = () => opener.and(page.locator(':focus')).waitFor();
+  await page.evaluate('Object.defineProperty(navigator, "clipboard", { value: undefined })');
+  await page.getByLabel('See your workshops and their seats').check();
+  await page.getByRole('button', { name: 'Make token' }).click();
+  await page.getByRole('heading', { name: 'Your new token' }).waitFor();
+  const token = await page.getByRole('dialog').locator('code').textContent();
+  await page.getByRole('button', { name: 'Copy the token' }).press('Enter');
+  await page.getByRole('button', { name: 'Copied the token' }).and(page.locator(':focus')).waitFor();
+  await page.getByRole('button', { name: 'I have copied it' }).press('Enter');
+  await hasFocus();
+  await opener.press('Enter');
+  await page.getByLabel('Name').press('Control+V');
+  assert.equal(await page.getByLabel('Name').inputValue(), token);
+  await page.keyboard.press('Escape');
+  await hasFocus();
+
+  // From a menu, whose button has the focus when all is over.
+  const account = page.getByRole('button', { name: /^Account of/ });
+  await account.press('Enter');
+  await page.keyboard.press('Escape');
+  await account.and(page.locator(':focus')).waitFor();
 }
 
 async function strangersForms(

@@ -9,6 +9,7 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/pages.css';
+import './styles/forced-colors.css';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('The page has no #root');

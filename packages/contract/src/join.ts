@@ -15,6 +15,10 @@ export const seatSession = z.object({
   /** Leads back to this seat from any browser. */
   odehash,
   expiresAt: z.iso.datetime(),
+  /** The server's clock as this was made: what a clock that goes wrong measures the other times by. */
+  issuedAt: z.iso.datetime().optional(),
+  /** When the workshop stops by itself and its files are gone; absent where no end is set. */
+  endsAt: z.iso.datetime().optional(),
   name: z.string(),
   /** Whether the learner had this seat before; false for a return code that nobody knew. */
   returning: z.boolean(),

@@ -100,6 +100,7 @@ export function createHandOver(deps: {
           odehash,
           name: before.name,
           returning: true,
+          endsAt: workshop.endsAt,
         };
         return { claim, code: workshop.code };
       });

@@ -320,6 +320,16 @@ describe('the API', () => {
       );
     });
 
+    it('and says when the workshop ends by itself, also when the end was moved', async () => {
+      const { endsAt } = await admin.json<WorkshopDetails>(200, 'GET', `/api/workshops/${workshop.id}`);
+      assert.equal(session.endsAt, endsAt);
+      assert.ok(Math.abs(Date.parse(session.issuedAt ?? '') - Date.now()) < 60_000);
+      await admin.json(200, 'POST', `/api/workshops/${workshop.id}/extend`, { minutes: 30 });
+      const bearer = server.as({ authorization: `Bearer ${session.token}` });
+      const renewed = await bearer.json<SeatSession>(200, 'POST', '/api/session/renew');
+      assert.equal(Date.parse(renewed.endsAt ?? '') - Date.parse(endsAt ?? ''), 30 * 60_000);
+    });
+
     it('and tells the page what it needs to know of a code', async () => {
       assert.deepEqual(await server.anyone.json(200, 'GET', `/api/session/${workshop.code}`), {
         workshop: { id: workshop.id, name: workshop.name },

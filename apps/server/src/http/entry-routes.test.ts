@@ -63,7 +63,7 @@ describe('entry over HTTP', () => {
     );
     const token = new URL(url).hash.slice(1);
     const taken = await anyone.json<SeatSession>(200, 'POST', '/api/hand-over', { token });
-    assert.equal(taken.seat, session.seat);
+    assert.deepEqual([taken.seat, taken.endsAt], [session.seat, session.endsAt]);
     assert.deepEqual(await refusal(anyone, 'POST', '/api/hand-over', { token }), [
       404,
       'not_found',

@@ -55,6 +55,8 @@ export function createRouter(deps: RouterDeps) {
     name: claim.name,
     returning: claim.returning,
     workshop: claim.workshop,
+    issuedAt: new Date(deps.now()).toISOString(),
+    ...(claim.endsAt === null ? {} : { endsAt: new Date(claim.endsAt).toISOString() }),
   });
 
   const settled = async (

@@ -19,6 +19,8 @@ export interface Claim {
   readonly name: string;
   /** Whether the learner had this seat before. */
   readonly returning: boolean;
+  /** When the workshop stops by itself, in ms since the epoch. */
+  readonly endsAt: number | null;
 }
 
 export interface Join {
@@ -179,7 +181,8 @@ export function createJoin(deps: {
         .leftJoin('sessions', (join) =>
           join.onRef('sessions.workshopId', '=', 'workshops.id').on('sessions.odehash', '=', odehash),
         )
-        .select(['workshops.wanted', 'workshops.name as workshopName', 'sessions.seat', 'sessions.name'])
+        .select(['workshops.wanted', 'workshops.name as workshopName', 'workshops.endsAt'])
+        .select(['sessions.seat', 'sessions.name'])
         .where('workshops.id', '=', workshopId)
         .executeTakeFirst();
       if (row?.wanted !== 'running') throw notRunning(row?.workshopName);
@@ -197,6 +200,7 @@ export function createJoin(deps: {
         odehash,
         name: row.name,
         returning: true,
+        endsAt: row.endsAt,
       };
     },
   };
@@ -250,11 +254,11 @@ async function doorsOf({ db }: Database, codes: readonly string[]): Promise<read
 }
 
 function claimOf(
-  { id, name }: WorkshopRow,
+  { id, name, endsAt }: WorkshopRow,
   { session, returning }: ClaimOutcome & { readonly outcome: 'claimed' },
 ): Claim {
   const { seat, odehash } = session;
-  return { workshop: { id, name }, seat, odehash, name: session.name, returning };
+  return { workshop: { id, name }, seat, odehash, name: session.name, returning, endsAt };
 }
 
 function unknownCode(): PublicError {

@@ -210,6 +210,7 @@ function Lines({ entries }: { readonly entries: readonly AuditEntry[] }) {
   );
 }
 
+/** With its zone: who compares it with another log, or with another person's, may be elsewhere. */
 function whenText(instant: string): string {
   return new Date(instant).toLocaleString([], {
     day: 'numeric',
@@ -217,6 +218,7 @@ function whenText(instant: string): string {
     hour: '2-digit',
     minute: '2-digit',
     second: '2-digit',
+    timeZoneName: 'short',
     ...(new Date(instant).getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' }),
   });
 }
@@ -230,7 +232,7 @@ function Line({ entry }: { readonly entry: AuditEntry }) {
   return (
     <tr>
       <td>
-        <time dateTime={at} title={new Date(at).toLocaleString()}>
+        <time dateTime={at} title={new Date(at).toLocaleString([], { dateStyle: 'full', timeStyle: 'long' })}>
           {whenText(at)}
         </time>
       </td>

@@ -4,6 +4,7 @@ import { Download, Trash2 } from 'lucide-react';
 import { useId, useState } from 'react';
 import { client } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
+import { counted } from '../ui/counted.ts';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { Field } from '../ui/field.tsx';
 import { Form, SubmitButton } from '../ui/form.tsx';
@@ -45,7 +46,7 @@ export function PersonalData({ open, onOpenChange }: PersonalDataProps) {
     mutationFn: () => client.admin.deleteData({ subject: subject(), confirm: true }),
     onSuccess: ({ deleted }) => {
       const records = Object.values(deleted).reduce((sum, count) => sum + count, 0);
-      toast(`Deleted: ${records} records of this person.`);
+      toast(`Deleted: ${counted(records, 'record')} of this person.`);
       onOpenChange(false);
     },
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['audit'] }),

@@ -26,12 +26,15 @@ export function LearnersPage() {
 function Learners({ account, id }: { readonly account: Account; readonly id: string }) {
   const workshop = useQuery(queries.workshop(id));
   const list = useQuery(entryQueries.registrations(id));
-  const error = workshop.error ?? (list.data ? null : list.error);
+  const error = workshop.error ?? list.error;
   if (error instanceof ApiError && (error.code === 'not_found' || error.code === 'invalid_input')) {
     return <NotFoundPage />;
   }
-  if (error) return <ErrorPage error={error} onRetry={() => void list.refetch()} />;
-  if (!workshop.data || !list.data) return <Waiting label="Loading the learners…" />;
+  if (!workshop.data || !list.data) {
+    if (!error) return <Waiting label="Loading the learners…" />;
+    const failed = [workshop, list].filter((query) => query.error);
+    return <ErrorPage error={error} onRetry={() => failed.forEach((query) => void query.refetch())} />;
+  }
   const { name } = workshop.data;
   return (
     <InstructorPage title={`Learners of ${name}`} account={account}>

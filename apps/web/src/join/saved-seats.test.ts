@@ -14,6 +14,9 @@ const seat = {
   },
 } as unknown as SavedSeat;
 
+/** As it is found again: with the time at which it came. */
+const kept = { ...seat, receivedAt: 7 };
+
 function storage() {
   const kept = new Map<string, string>();
   return {
@@ -25,21 +28,21 @@ function storage() {
 
 test('a seat is found again by its workshop, also after a reload', () => {
   const browser = storage();
-  new SavedSeats(browser).save(seat);
-  assert.deepEqual(new SavedSeats(browser).find('ws-abcd1234'), seat);
-  assert.equal(new SavedSeats(browser).find('ws-other000'), undefined);
+  new SavedSeats(browser, () => 7).save(seat);
+  assert.deepEqual(new SavedSeats(browser, () => 7).find('ws-abcd1234'), kept);
+  assert.equal(new SavedSeats(browser, () => 7).find('ws-other000'), undefined);
 });
 
 test('damaged storage counts as empty, and blocked storage lasts as long as the page', () => {
   const browser = storage();
   for (const damaged of ['{', '{}', '{"code":1}', 'null']) {
     browser.kept.set('clarateach.seat.ws-abcd1234', damaged);
-    assert.equal(new SavedSeats(browser).find('ws-abcd1234'), undefined);
+    assert.equal(new SavedSeats(browser, () => 7).find('ws-abcd1234'), undefined);
   }
   const blocked = () => {
     throw new Error('blocked');
   };
-  const seats = new SavedSeats({ getItem: blocked, setItem: blocked });
+  const seats = new SavedSeats({ getItem: blocked, setItem: blocked }, () => 7);
   seats.save(seat);
-  assert.deepEqual(seats.find('ws-abcd1234'), seat);
+  assert.deepEqual(seats.find('ws-abcd1234'), kept);
 });

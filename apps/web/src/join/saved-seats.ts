@@ -4,6 +4,8 @@ import type { SeatSession } from '@clarateach/contract/join';
 export interface SavedSeat {
   readonly code: string;
   readonly session: SeatSession;
+  /** When the session came, in milliseconds by this browser's clock. */
+  readonly receivedAt?: number;
 }
 
 type Keep = Pick<Storage, 'getItem' | 'setItem'>;
@@ -13,10 +15,12 @@ const keyOf = (workshopId: string) => `clarateach.seat.${workshopId}`;
 /** Seats by workshop. A browser without storage keeps them as long as the page lives. */
 export class SavedSeats {
   readonly #storage: Keep;
+  readonly #now: () => number;
   readonly #here = new Map<string, SavedSeat>();
 
-  constructor(storage: Keep) {
+  constructor(storage: Keep, now: () => number) {
     this.#storage = storage;
+    this.#now = now;
   }
 
   find(workshopId: string): SavedSeat | undefined {
@@ -30,8 +34,10 @@ export class SavedSeats {
     }
   }
 
-  save(seat: SavedSeat): void {
-    const { id } = seat.session.workshop;
+  /** Keeps a session that has just come. */
+  save({ code, session }: SavedSeat): void {
+    const { id } = session.workshop;
+    const seat = { code, session, receivedAt: this.#now() };
     this.#here.set(id, seat);
     try {
       this.#storage.setItem(keyOf(id), JSON.stringify(seat));

@@ -26,8 +26,9 @@ export function WorkshopState({ info }: { readonly info: JoinInfo }) {
     case 'full':
       return (
         <Notice tone="warn">
-          <strong>This workshop is full.</strong> All {info.seats} seats are taken. Tell your instructor, who
-          can make room. If you had a seat already, your return code brings you back to it.
+          <strong>This workshop is full.</strong>{' '}
+          {info.seats === 1 ? 'Its one seat is taken.' : `All ${info.seats} seats are taken.`} Tell your
+          instructor, who can make room. If you had a seat already, your return code brings you back to it.
         </Notice>
       );
     case 'stopped':

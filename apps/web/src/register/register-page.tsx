@@ -2,6 +2,7 @@ import { normalizeCode } from '@clarateach/contract/codes';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
 import { registerInfo } from '../api/learner.ts';
+import { useAsked } from '../api/use-asked.ts';
 import { paths } from '../paths.ts';
 import { Notice } from '../ui/notice.tsx';
 import { Waiting } from '../ui/spinner.tsx';
@@ -9,7 +10,6 @@ import { LearnerCard } from './learner-card.tsx';
 import { RegisterForm } from './register-form.tsx';
 import { Registered } from './registered.tsx';
 import { forgetRegistration, savedRegistration, saveRegistration } from './saved-registrations.ts';
-import { useAsked } from './use-asked.ts';
 import '../join/join.css';
 import './register.css';
 

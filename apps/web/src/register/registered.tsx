@@ -4,13 +4,13 @@ import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { ApiError } from '../api/api-error.ts';
 import { cancelRegistration, joinInfo } from '../api/learner.ts';
+import { useAsked } from '../api/use-asked.ts';
 import { paths } from '../paths.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { toast, toastError } from '../ui/toast.ts';
 import type { SavedRegistration } from './saved-registrations.ts';
-import { useAsked } from './use-asked.ts';
 
 const POLL_MS = 5_000;
 

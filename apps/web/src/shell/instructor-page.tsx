@@ -25,7 +25,7 @@ function Gate({ children, otherwise }: SignedInProps) {
   const { pathname, search } = useLocation();
   const { data: account, error, isPending, refetch } = useQuery(queries.me);
   if (isPending) return <Waiting label="Loading…" />;
-  if (error) return <ErrorPage error={error} onRetry={() => void refetch()} />;
+  if (account === undefined) return <ErrorPage error={error} onRetry={() => void refetch()} />;
   if (account) return children(account);
   return otherwise ?? <Navigate replace to={paths.signIn(pathname + search)} />;
 }

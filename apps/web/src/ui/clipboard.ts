@@ -10,13 +10,14 @@ export async function copyText(text: string): Promise<boolean> {
   }
   const area = document.createElement('textarea');
   area.value = text;
-  area.style.position = 'fixed';
-  area.style.opacity = '0';
+  area.style.cssText = 'position: fixed; top: 0; opacity: 0';
   const focused = document.activeElement;
-  document.body.append(area);
+  // A dialog takes back a focus that leaves it, and what is copied is what has the focus.
+  (focused?.closest('[role="dialog"], [role="alertdialog"]') ?? document.body).append(area);
+  area.focus({ preventScroll: true });
   area.select();
   try {
-    return document.execCommand('copy');
+    return document.activeElement === area && document.execCommand('copy');
   } finally {
     area.remove();
     if (focused instanceof HTMLElement) focused.focus();

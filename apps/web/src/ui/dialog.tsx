@@ -1,6 +1,7 @@
 import { X } from 'lucide-react';
 import { AlertDialog, Dialog as RadixDialog } from 'radix-ui';
 import type { ReactNode } from 'react';
+import { useFocusReturn } from './focus-return.ts';
 import { IconButton } from './icon-button.tsx';
 import '../styles/overlays.css';
 
@@ -14,12 +15,14 @@ interface DialogProps {
 }
 
 export function Dialog({ open, onOpenChange, title, description, width, children }: DialogProps) {
+  const onCloseAutoFocus = useFocusReturn(open);
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className="overlay" />
         <RadixDialog.Content
           className={`dialog ${width ?? ''}`}
+          onCloseAutoFocus={onCloseAutoFocus}
           {...(description === undefined ? { 'aria-describedby': undefined } : {})}
         >
           <div className="dialog-head">
@@ -51,6 +54,8 @@ interface ConfirmProps {
   readonly action: string;
   readonly onConfirm: () => void;
   readonly tone?: 'danger' | 'primary';
+  /** Gives the focus a place where what opened this is gone when it closes. */
+  readonly focusInstead?: () => void;
 }
 
 export function Confirm({
@@ -61,12 +66,14 @@ export function Confirm({
   action,
   onConfirm,
   tone = 'danger',
+  focusInstead,
 }: ConfirmProps) {
+  const onCloseAutoFocus = useFocusReturn(open, focusInstead);
   return (
     <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className="overlay" />
-        <AlertDialog.Content className="dialog">
+        <AlertDialog.Content className="dialog" onCloseAutoFocus={onCloseAutoFocus}>
           <div className="dialog-head">
             <AlertDialog.Title asChild>
               <h2>{title}</h2>

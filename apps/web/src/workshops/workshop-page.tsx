@@ -81,7 +81,7 @@ function Workshop({ account, id }: { readonly account: Account; readonly id: str
 function progressText(workshop: WorkshopDetails, { total, ready, occupied, failed }: SeatCounts): string {
   switch (workshop.phase) {
     case 'stopped':
-      return `${total} seats, none running`;
+      return total === 1 ? '1 seat, not running' : `${total} seats, none running`;
     case 'stopping':
       return 'The seats are being released';
     case 'deleting':

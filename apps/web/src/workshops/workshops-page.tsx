@@ -7,6 +7,7 @@ import { Link, useNavigate } from 'react-router';
 import { queries } from '../api/queries.ts';
 import { paths } from '../paths.ts';
 import { InstructorPage } from '../shell/instructor-page.tsx';
+import { counted } from '../ui/counted.ts';
 import { ErrorPage } from '../ui/error-page.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { timeLeft, useNow } from '../ui/time.ts';
@@ -130,7 +131,7 @@ function WorkshopCard({ workshop, account }: WorkshopCardProps) {
           <dt>Seats</dt>
           <dd>
             <Users className="fact-icon" size={15} aria-hidden />
-            {off ? `${seatCount} seats` : `${occupiedSeats} of ${seatCount} taken`}
+            {off ? counted(seatCount, 'seat') : `${occupiedSeats} of ${seatCount} taken`}
           </dd>
         </div>
         <div>

@@ -1,5 +1,5 @@
 /** The order in which F6 goes through the workspace. */
-const ORDER = ['activity', 'files', 'editor', 'terminal', 'preview', 'status'];
+const ORDER = ['activity', 'files', 'editor', 'terminal', 'preview', 'end', 'status'];
 
 /** Where the keyboard lands in a region: what was chosen last, the editing surface, or the first control. */
 const ENTRIES =

@@ -1,7 +1,7 @@
 import { DoorOpen, UserX } from 'lucide-react';
-import { useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { joinInfo } from '../api/learner.ts';
+import { useAsked } from '../api/use-asked.ts';
 import type { SavedSeat } from '../join/saved-seats.ts';
 import { paths } from '../paths.ts';
 import type { SeatLoss } from './seat-pass.ts';
@@ -15,30 +15,36 @@ interface SeatLostProps {
 }
 
 /** The workspace is over: why, and what can be done. */
-export function SeatLost({ loss, saved, onReturn }: SeatLostProps) {
-  const { workshop } = saved.session;
-  const runs = useRunsAgain(saved.code, loss === 'ended');
+export function SeatLost({ loss, ...props }: SeatLostProps) {
+  return loss === 'removed' ? <Removed {...props} /> : <Ended {...props} />;
+}
 
-  if (loss === 'removed') {
-    return (
-      <main className="message-page">
-        <title>Removed · ClaraTeach</title>
-        <div className="message-card card">
-          <UserX size={40} className="lost-icon" aria-hidden />
-          <div>
-            <h1>You no longer have this seat</h1>
-            <p className="soft">
-              Your seat in “{workshop.name}” was given up or taken back by the instructor. If that is a
-              mistake, talk to them; you can join again when they let you.
-            </p>
-          </div>
-          <Link className="button primary" to={paths.join(saved.code)}>
-            Go to the join page
-          </Link>
+function Removed({ saved }: Omit<SeatLostProps, 'loss'>) {
+  return (
+    <main className="message-page">
+      <title>Removed · ClaraTeach</title>
+      <div className="message-card card">
+        <UserX size={40} className="lost-icon" aria-hidden />
+        <div>
+          <h1>You no longer have this seat</h1>
+          <p className="soft">
+            Your seat in “{saved.session.workshop.name}” was given up or taken back by the instructor. If that
+            is a mistake, talk to them; you can join again when they let you.
+          </p>
         </div>
-      </main>
-    );
-  }
+        <Link className="button primary" to={paths.join(saved.code)}>
+          Go to the join page
+        </Link>
+      </div>
+    </main>
+  );
+}
+
+/** Asks whether the workshop runs again, until it is known that it never will. */
+function Ended({ saved, onReturn }: Omit<SeatLostProps, 'loss'>) {
+  const { name } = saved.session.workshop;
+  const { data, refused } = useAsked((signal) => joinInfo(saved.code, signal), CHECK_MS);
+  const runs = refused !== true && (data?.state === 'open' || data?.state === 'full');
   return (
     <main className="message-page">
       <title>Workshop ended · ClaraTeach</title>
@@ -48,8 +54,10 @@ export function SeatLost({ loss, saved, onReturn }: SeatLostProps) {
           <h1>{runs ? 'The workshop runs again' : 'The workshop has ended'}</h1>
           <p className="soft">
             {runs
-              ? `“${workshop.name}” was started again, with empty seats. Go back in to take one.`
-              : `“${workshop.name}” is not running any more. Thank you for taking part. If it is started again, this page will say so.`}
+              ? `“${name}” was started again, with empty seats. Go back in to take one.`
+              : refused
+                ? `“${name}” is over, and its seats are gone. Thank you for taking part.`
+                : `“${name}” is not running any more. Thank you for taking part. If it is started again, this page will say so.`}
           </p>
         </div>
         <p className="visually-hidden" role="status">
@@ -67,21 +75,4 @@ export function SeatLost({ loss, saved, onReturn }: SeatLostProps) {
       </div>
     </main>
   );
-}
-
-function useRunsAgain(code: string, ask: boolean): boolean {
-  const [runs, setRuns] = useState(false);
-  useEffect(() => {
-    if (!ask || runs) return;
-    const timer = setInterval(() => {
-      joinInfo(code).then(
-        ({ state }) => setRuns(state === 'open' || state === 'full'),
-        () => {
-          // Not there yet, or gone for good: the page says the same either way.
-        },
-      );
-    }, CHECK_MS);
-    return () => clearInterval(timer);
-  }, [code, ask, runs]);
-  return runs;
 }

@@ -6,7 +6,9 @@ import type { SavedSeat } from '../join/saved-seats.ts';
 import { SeatLostError, SeatPass } from './seat-pass.ts';
 
 const HOUR = 3_600_000;
-const session = (token: string, expiresAt: number) =>
+const MINUTE = 60_000;
+/** Times are the server's, from 0. */
+const session = (token: string, expiresAt: number, more: { issuedAt?: number; endsAt?: number } = {}) =>
   ({
     token,
     endpoint: '/base',
@@ -15,14 +17,19 @@ const session = (token: string, expiresAt: number) =>
     name: 'Ada',
     expiresAt: new Date(expiresAt).toISOString(),
     workshop: { id: 'ws-abcd1234', name: 'Class' },
+    ...Object.fromEntries(Object.entries(more).map(([name, at]) => [name, new Date(at).toISOString()])),
   }) as unknown as SeatSession;
 
-function setUp(renewal: () => SeatSession, join: () => SeatSession = renewal) {
+function setUp(
+  renewal: () => SeatSession,
+  join: () => SeatSession = renewal,
+  first: Omit<SavedSeat, 'code'> = { session: session('first', 2 * HOUR) },
+) {
   const calls: string[] = [];
   const saves: SavedSeat[] = [];
   let now = 0;
   const pass = new SeatPass({
-    saved: { code: 'CODE', session: session('first', 2 * HOUR) },
+    saved: { code: 'CODE', ...first },
     renew: async (token) => {
       calls.push(`renew ${token}`);
       return renewal();
@@ -98,4 +105,39 @@ test('a server that is away loses nobody a seat', async () => {
 test('a renewal in the background is due after three quarters of what is left', () => {
   const { pass } = setUp(() => session('x', 1));
   assert.equal(pass.renewalDelayMs(), 1.5 * HOUR);
+});
+
+test('a clock that goes hours fast or slow renews no more often than one that is right', async () => {
+  for (const wrong of [3 * HOUR, -3 * HOUR]) {
+    const issued = () => session('second', 4 * HOUR, { issuedAt: 2 * HOUR, endsAt: 3 * HOUR });
+    const { pass, calls, at } = setUp(issued, issued, {
+      session: session('first', 2 * HOUR, { issuedAt: 0, endsAt: 3 * HOUR }),
+      receivedAt: wrong,
+    });
+    at(wrong);
+    assert.equal((await pass.fresh()).token, 'first');
+    assert.equal(pass.renewalDelayMs(), 1.5 * HOUR);
+    assert.equal(pass.endsInMs(), 3 * HOUR);
+    at(wrong + 2 * HOUR);
+    assert.equal((await pass.fresh()).token, 'second');
+    assert.equal((await pass.fresh()).token, 'second');
+    assert.equal(pass.endsInMs(), HOUR);
+    assert.deepEqual(calls, ['renew first']);
+  }
+});
+
+test('a workshop whose end is near is asked every minute whether the end has been moved', async () => {
+  const endsAt = HOUR;
+  const moved = () => session('moved', 3 * HOUR, { issuedAt: 50 * MINUTE, endsAt: 2 * HOUR });
+  const { pass, at } = setUp(moved, moved, { session: session('first', 2 * HOUR, { endsAt }) });
+  assert.equal(pass.renewalDelayMs(), 44 * MINUTE);
+  at(50 * MINUTE);
+  assert.equal(pass.renewalDelayMs(), MINUTE);
+  at(61 * MINUTE);
+  assert.equal(pass.renewalDelayMs(), MINUTE);
+  at(50 * MINUTE);
+  await pass.renew();
+  assert.equal(pass.endsInMs(), 70 * MINUTE);
+  assert.equal(pass.renewalDelayMs(), 54 * MINUTE);
+  assert.equal(setUp(moved).pass.endsInMs(), undefined);
 });

@@ -22,6 +22,9 @@ export class SeatLostError extends Error {
 const RENEW_BEFORE_MS = 60_000;
 /** The share of a token's remaining life after which it is renewed in the background. */
 const RENEW_AT_SHARE = 0.75;
+/** So long before the workshop's end the seat is renewed again and again: the end may have been moved. */
+const END_IS_NEAR_MS = 16 * 60_000;
+const NEAR_END_MS = 60_000;
 
 interface SeatPassParts {
   readonly saved: SavedSeat;
@@ -29,6 +32,10 @@ interface SeatPassParts {
   readonly join: (request: JoinRequest) => Promise<SeatSession>;
   readonly save: (seat: SavedSeat) => void;
   readonly now: () => number;
+}
+
+function aheadMs({ issuedAt }: SeatSession, receivedAt: number): number {
+  return issuedAt === undefined ? 0 : Date.parse(issuedAt) - receivedAt;
 }
 
 function lossOf(error: unknown): SeatLoss | undefined {
@@ -51,13 +58,17 @@ function lossOf(error: unknown): SeatLoss | undefined {
 export class SeatPass {
   readonly #parts: SeatPassParts;
   #session: SeatSession;
+  /** How far the server's clock is ahead of this browser's, which may go hours wrong. */
+  #aheadMs: number;
   #renewing: Promise<SeatSession> | undefined;
   /** Where the server says that the seat is, and this browser's network does not lead. */
   #unreachable: string | undefined;
 
   constructor(parts: SeatPassParts) {
     this.#parts = parts;
-    this.#session = parts.saved.session;
+    const { session, receivedAt } = parts.saved;
+    this.#session = session;
+    this.#aheadMs = receivedAt === undefined ? 0 : aheadMs(session, receivedAt);
   }
 
   get session(): SeatSession {
@@ -80,8 +91,7 @@ export class SeatPass {
 
   /** A session whose token is good for a while yet. Throws {@link SeatLostError}, or an ApiError to try again. */
   async fresh(): Promise<SeatSession> {
-    const leftMs = Date.parse(this.#session.expiresAt) - this.#parts.now();
-    return leftMs > RENEW_BEFORE_MS ? this.session : this.renew();
+    return this.#leftMs(this.#session.expiresAt) > RENEW_BEFORE_MS ? this.session : this.renew();
   }
 
   /** A session with another token than this one, which was refused before its time: its key may have been ended. */
@@ -99,8 +109,25 @@ export class SeatPass {
 
   /** Milliseconds from now until a renewal in the background is due. */
   renewalDelayMs(): number {
-    const leftMs = Date.parse(this.#session.expiresAt) - this.#parts.now();
-    return Math.max(5_000, leftMs * RENEW_AT_SHARE);
+    const untilEndMs = this.endsInMs() ?? Number.POSITIVE_INFINITY;
+    return Math.max(
+      5_000,
+      Math.min(
+        this.#leftMs(this.#session.expiresAt) * RENEW_AT_SHARE,
+        untilEndMs > END_IS_NEAR_MS ? untilEndMs - END_IS_NEAR_MS : NEAR_END_MS,
+      ),
+    );
+  }
+
+  /** Milliseconds until the workshop stops by itself; undefined where no end is set. */
+  endsInMs(): number | undefined {
+    const { endsAt } = this.#session;
+    return endsAt === undefined ? undefined : this.#leftMs(endsAt);
+  }
+
+  /** Milliseconds until an instant by the server's clock. */
+  #leftMs(instant: string): number {
+    return Date.parse(instant) - this.#parts.now() - this.#aheadMs;
   }
 
   async #exchange(): Promise<SeatSession> {
@@ -111,6 +138,7 @@ export class SeatPass {
       const loss = lossOf(error);
       throw loss === undefined ? error : new SeatLostError(loss, error);
     }
+    this.#aheadMs = aheadMs(this.#session, this.#parts.now());
     save({ code: saved.code, session: this.#session });
     return this.session;
   }

@@ -7,6 +7,7 @@ import { useWorkspace } from './context.ts';
 import { stateText } from './terminal/connection-strip.tsx';
 import type { ConnectionState } from './terminal/terminal-connection.ts';
 
+const TimeLeft = lazyComponent(async () => (await import('./workshop-end.tsx')).TimeLeft);
 const ReturnCode = lazyComponent(async () => (await import('./return-code.tsx')).ReturnCode);
 
 interface StatusBarProps {
@@ -29,6 +30,13 @@ export function StatusBar({ connection, late }: StatusBarProps) {
         {stateText(connection)}
       </span>
       <span className="status-space" />
+      {late && (
+        <ErrorBoundary fallback={() => null}>
+          <Suspense>
+            <TimeLeft />
+          </Suspense>
+        </ErrorBoundary>
+      )}
       <span className="status-item workshop-name" title={session.workshop.name}>
         {session.workshop.name}
       </span>

@@ -25,6 +25,7 @@ const Explorer = lazyComponent(async () => (await import('./files/explorer.tsx')
 const EditorArea = lazyComponent(async () => (await import('./editor/editor-area.tsx')).EditorArea);
 const PreviewPane = lazyComponent(async () => (await import('./preview/preview-pane.tsx')).PreviewPane);
 const ResizablePanes = lazyComponent(async () => (await import('./resizable-panes.tsx')).ResizablePanes);
+const EndNotice = lazyComponent(async () => (await import('./workshop-end.tsx')).EndNotice);
 const HelpDialog = lazyComponent(async () => (await import('./help-dialog.tsx')).HelpDialog);
 
 /** The other panes do not wait longer than this for a terminal that does not come. */
@@ -168,6 +169,13 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
             </Drawer>
           )}
         </main>
+        {late && (
+          <ErrorBoundary fallback={() => null}>
+            <Suspense>
+              <EndNotice />
+            </Suspense>
+          </ErrorBoundary>
+        )}
         <StatusBar connection={connection} late={late} />
         <p className="visually-hidden" role="status" aria-live="polite">
           Terminal: {stateText(connection)}

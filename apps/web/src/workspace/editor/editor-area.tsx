@@ -6,6 +6,7 @@ import { Waiting } from '../../ui/spinner.tsx';
 import { toast, toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { nameOf } from '../files/file-path.ts';
+import { focusRegion } from '../regions.ts';
 import { ConflictDialog } from './conflict-dialog.tsx';
 import { EditorTabs } from './editor-tabs.tsx';
 import { ImageView } from './image-view.tsx';
@@ -75,6 +76,7 @@ export function EditorArea({ onPreview, onHelp }: EditorAreaProps) {
           if (closing) openFiles.close(closing.path);
           toast('Closed. The file in the seat is as it was last saved.');
         }}
+        focusInstead={() => focusRegion('editor')}
       >
         Your changes to it are not in the seat yet, and are lost when it is closed.
       </Confirm>

@@ -21,7 +21,10 @@ export function EntryMenu(props: EntryMenuProps) {
       <ContextMenu.Content
         className="menu"
         collisionPadding={8}
-        onCloseAutoFocus={(event) => event.preventDefault()}
+        onCloseAutoFocus={(event) => {
+          // What was chosen may have taken the focus: a name to type, a question.
+          if (document.activeElement !== document.body) event.preventDefault();
+        }}
       >
         <ContextMenu.Item className="menu-item" onSelect={onNewFile}>
           <FilePlus size={16} aria-hidden /> New file

@@ -10,7 +10,7 @@ import {
 } from 'lucide-react';
 import { ContextMenu } from 'radix-ui';
 import type { DragEvent } from 'react';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api/api-error.ts';
 import { Confirm } from '../../ui/dialog.tsx';
 import { IconButton } from '../../ui/icon-button.tsx';
@@ -22,7 +22,7 @@ import type { FileUpload } from './dropped-files.ts';
 import { droppedFiles } from './dropped-files.ts';
 import { EntryMenu } from './entry-menu.tsx';
 import { useFileActions } from './file-actions.ts';
-import { nameOf, parentOf } from './file-path.ts';
+import { isWithin, joinPath, nameOf, parentOf } from './file-path.ts';
 import { NameInput } from './name-input.tsx';
 import { treeKey } from './tree-keys.ts';
 import type { TreeRow } from './tree-model.ts';
@@ -50,6 +50,8 @@ export function Explorer({ onOpen }: ExplorerProps) {
   const [removing, setRemoving] = useState<TreeRow>();
   const [dropTarget, setDropTarget] = useState<string>();
   const [uploading, setUploading] = useState(false);
+  /** The row that a focus without a place goes to, once it is shown; '' for the tree itself. */
+  const [landing, setLanding] = useState<string>();
   const treeElement = useRef<HTMLDivElement>(null);
   const picker = useRef<HTMLInputElement>(null);
 
@@ -58,10 +60,34 @@ export function Explorer({ onOpen }: ExplorerProps) {
   const place = row === undefined ? '' : row.type === 'directory' ? row.path : parentOf(row.path);
   const entry = row?.path ?? rows[0]?.path;
 
+  const rowElement = (path: string) =>
+    treeElement.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(path)}"]`);
   const focusRow = (path: string | undefined) => {
     if (path === undefined) return;
     setFocused(path);
-    treeElement.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(path)}"]`)?.focus();
+    rowElement(path)?.focus();
+  };
+  useEffect(() => {
+    if (landing === undefined || (landing !== '' && !rows.some(({ path }) => path === landing))) return;
+    // After a click that ended the name has moved the focus itself.
+    const timer = setTimeout(() => {
+      setLanding(undefined);
+      if (document.activeElement !== document.body) return;
+      if (landing === '') treeElement.current?.focus();
+      else rowElement(landing)?.focus();
+    });
+    return () => clearTimeout(timer);
+  }, [landing, rows]);
+  const stay = () => {
+    setEditing(undefined);
+    setLanding(entry ?? '');
+  };
+  /** Deletes it; its neighbour has the focus then. */
+  const remove = async (path: string) => {
+    const index = rows.findIndex((each) => each.path === path);
+    const next = rows.slice(index).find((each) => !isWithin(each.path, path)) ?? rows[index - 1];
+    await actions.remove(path);
+    setLanding(next?.path ?? '');
   };
   const activate = (target: TreeRow) => {
     setFocused(target.path);
@@ -111,11 +137,12 @@ export function Explorer({ onOpen }: ExplorerProps) {
       initial=""
       depth={depth(editing.directory)}
       taken={namesIn(editing.directory)}
-      onCancel={() => setEditing(undefined)}
-      onDone={(name) => {
+      onCancel={stay}
+      onDone={async (name) => {
         setEditing(undefined);
         const make = editing.kind === 'file' ? actions.createFile : actions.createDirectory;
-        void make(editing.directory, name);
+        const made = await make(editing.directory, name);
+        setLanding(made ? joinPath(editing.directory, name) : (entry ?? ''));
       }}
     />
   );
@@ -199,10 +226,11 @@ export function Explorer({ onOpen }: ExplorerProps) {
                     initial={item.name}
                     depth={item.depth}
                     taken={namesIn(parentOf(item.path)).filter((name) => name !== item.name)}
-                    onCancel={() => setEditing(undefined)}
-                    onDone={(name) => {
+                    onCancel={stay}
+                    onDone={async (name) => {
                       setEditing(undefined);
-                      void actions.rename(item.path, name);
+                      const renamed = await actions.rename(item.path, name);
+                      setLanding(renamed ? joinPath(parentOf(item.path), name) : item.path);
                     }}
                   />
                 );
@@ -253,7 +281,8 @@ export function Explorer({ onOpen }: ExplorerProps) {
         onOpenChange={(open) => !open && setRemoving(undefined)}
         title={`Delete “${removing === undefined ? '' : nameOf(removing.path)}”?`}
         action="Delete"
-        onConfirm={() => removing && void actions.remove(removing.path)}
+        onConfirm={() => removing && void remove(removing.path)}
+        focusInstead={() => focusRow(entry)}
       >
         {removing?.type === 'directory'
           ? 'The folder and everything in it are deleted. This cannot be undone.'

@@ -1,9 +1,11 @@
 import { useEffect, useRef, useState } from 'react';
-import { ApiError, messageOf } from '../api/api-error.ts';
+import { ApiError, messageOf } from './api-error.ts';
 
 interface Asked<T> {
   readonly data?: T;
   readonly error?: ApiError;
+  /** The answer was no, and would be no again: it is not asked any more. */
+  readonly refused?: boolean;
 }
 
 /**
@@ -25,8 +27,9 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, everyMs?: 
       } catch (error) {
         if (leave.signal.aborted) return;
         const known = error instanceof ApiError ? error : new ApiError('unknown', messageOf(error));
-        setAsked(({ data }) => ({ ...(data === undefined ? {} : { data }), error: known }));
-        if (known.status >= 400 && known.status < 500 && known.retryAfterSeconds === undefined) return;
+        const refused = known.status >= 400 && known.status < 500 && known.retryAfterSeconds === undefined;
+        setAsked(({ data }) => ({ ...(data === undefined ? {} : { data }), error: known, refused }));
+        if (refused) return;
         nextMs = (known.retryAfterSeconds ?? 5) * 1000;
       }
       if (nextMs !== undefined && !leave.signal.aborted) timer = setTimeout(() => void look(), nextMs);
