@@ -44,6 +44,8 @@ function seat(initial: Record<string, string>) {
   };
 }
 
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 const text = (open: OpenFiles, path: string) => {
   const file = open.find(path);
   assert.equal(file?.kind, 'text');
@@ -105,6 +107,26 @@ test('a change in the seat is taken over where nothing was edited, and marked wh
   assert.equal(text(open, 'a').text, 'new');
   assert.equal(text(open, 'b').text, 'mine');
   assert.equal(text(open, 'b').onDisk, 'changed');
+});
+
+test('tabs follow what is told of the seat: a change, a deleted folder around them, a gap in the telling', async () => {
+  const disk = seat({ 'd/a': 'one', b: 'one', c: 'one' });
+  const open = new OpenFiles(disk.files);
+  for (const path of ['d/a', 'b', 'c']) await open.open(path);
+  disk.change('b', 'two');
+  disk.change('c', 'two');
+  disk.remove('d/a');
+  open.told([
+    { type: 'change', path: 'b', kind: 'modified' },
+    { type: 'change', path: 'd', kind: 'deleted' },
+  ]);
+  await settled();
+  assert.equal(text(open, 'b').text, 'two');
+  assert.equal(open.find('d/a'), undefined);
+  assert.equal(text(open, 'c').text, 'one', 'nothing was told of it');
+  open.told([{ type: 'change', path: '', kind: 'overflow' }]);
+  await settled();
+  assert.equal(text(open, 'c').text, 'two');
 });
 
 test('a deleted file closes when clean, stays when edited, and saving brings it back', async () => {

@@ -1,3 +1,4 @@
+import type { FileChange } from '@clarateach/contract/files';
 import { ApiError, messageOf } from '../../api/api-error.ts';
 import { isWithin, movedPath } from '../files/file-path.ts';
 import type { SeatFiles, WriteCondition } from '../files/seat-files.ts';
@@ -134,6 +135,20 @@ export class OpenFiles {
       if (!isWithin(file.path, path)) continue;
       if (file.kind === 'text' && isDirty(file)) this.#replace({ ...file, onDisk: 'deleted' });
       else this.close(file.path);
+    }
+  }
+
+  /** What happened in the seat: looks again at each tab that it may concern. */
+  told(changes: readonly FileChange[]): void {
+    for (const { path } of this.#state.files) {
+      // An atomic write is told as deleted and created: asking the seat settles it.
+      const concerned = changes.some(
+        (change) =>
+          change.kind === 'overflow' ||
+          change.path === path ||
+          (change.kind === 'deleted' && isWithin(path, change.path)),
+      );
+      if (concerned) void this.refresh(path);
     }
   }
 
