@@ -6,6 +6,7 @@ import { Waiting } from '../../ui/spinner.tsx';
 import { toast, toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { nameOf } from '../files/file-path.ts';
+import { sizeText } from '../files/size-text.ts';
 import { ConflictDialog } from './conflict-dialog.tsx';
 import { EditorTabs } from './editor-tabs.tsx';
 import { ImageView } from './image-view.tsx';
@@ -146,13 +147,4 @@ function DiskNotice({ file }: { readonly file: TextFile }) {
     );
   }
   return null;
-}
-
-export function sizeText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} bytes`;
-  const units = ['KB', 'MB', 'GB'];
-  let size = bytes / 1024;
-  let unit = 0;
-  for (; size >= 1024 && unit < 2; unit += 1) size /= 1024;
-  return `${size.toFixed(size < 10 ? 1 : 0)} ${units[unit]}`;
 }
