@@ -132,7 +132,11 @@ function DiskNotice({ file }: { readonly file: TextFile }) {
       <div className="strip tone-warn" role="status">
         <TriangleAlert size={15} aria-hidden />
         <span>The file was changed in the seat, and you have changes here.</span>
-        <button type="button" className="button small" onClick={() => void openFiles.reload(file.path)}>
+        <button
+          type="button"
+          className="button small"
+          onClick={() => void openFiles.reload(file.path).catch(toastError)}
+        >
           Drop mine and reload
         </button>
       </div>
