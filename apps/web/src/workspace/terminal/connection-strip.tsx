@@ -39,7 +39,7 @@ export function ConnectionStrip({ state, heldBytes, onRetry }: ConnectionStripPr
               : 'The connection is lost. Your shell goes on running.'}{' '}
             <Countdown at={state.at} />
           </span>
-          <Kept bytes={heldBytes} />
+          <Kept bytes={heldBytes} seat={state.cause === 'seat'} />
           <button type="button" className="button small" onClick={onRetry}>
             Try now
           </button>
@@ -76,8 +76,14 @@ function Countdown({ at }: { readonly at: number }) {
   return <span>{seconds === 0 ? 'Trying again…' : `Trying again in ${seconds} s.`}</span>;
 }
 
-function Kept({ bytes }: { readonly bytes: number }) {
-  return bytes === 0 ? null : <span className="badge tone-good">What you type is kept and sent</span>;
+function Kept({ bytes, seat = false }: { readonly bytes: number; readonly seat?: boolean }) {
+  if (bytes === 0) return null;
+  // A seat that restarts may come back with another shell, which gets nothing that was meant for the old one.
+  return seat ? (
+    <span className="badge tone-warn">Sent if your shell comes back</span>
+  ) : (
+    <span className="badge tone-good">What you type is kept and sent</span>
+  );
 }
 
 /** The state in words, for the status bar and for screen readers. */

@@ -47,6 +47,7 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
   let timerId = 0;
   let now = 0;
   let screen = '';
+  let drops = 0;
   const env: TerminalEnvironment = {
     credentials: async () => ({ url: 'ws://seat/terminal', token: 'T' }),
     openSocket: (_url, protocols) => {
@@ -66,6 +67,9 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
     size: () => ({ cols: 80, rows: 24 }),
     onState: (state) => states.push(state),
     onHeldInput: () => {},
+    onInputDropped: () => {
+      drops += 1;
+    },
     now: () => now,
     random: () => 0,
     setTimer: (callback) => {
@@ -79,6 +83,7 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
     sockets,
     states,
     screen: () => screen,
+    drops: () => drops,
     last: () => sockets.at(-1) as FakeSocket,
     advance: (ms: number) => {
       now += ms;
@@ -174,6 +179,32 @@ test('a shell that is another one starts on a cleared screen', async () => {
   last().ready(2);
   last().output('new');
   assert.equal(screen(), 'new');
+});
+
+test('keys typed for a shell that is gone are not sent to the next one, and the person is told', async () => {
+  const { connection, last, drops } = setUp();
+  connection.connect();
+  await settle();
+  last().ready(0);
+  last().output('in an editor');
+  last().onclose?.({ code: 1006 });
+  connection.send(encode(':wq\rrm -r *\r'));
+  await settle();
+  await settle();
+  last().ready(0);
+  assert.equal(last().input, '');
+  assert.equal(drops(), 1);
+  connection.send(encode('ls\r'));
+  assert.equal(last().input, 'ls\r');
+  last().output('a prompt');
+  last().onclose?.({ code: 1006 });
+  connection.send(encode('make\r'));
+  await settle();
+  connection.connect();
+  await settle();
+  last().ready(1_000_000);
+  assert.equal(last().input, 'make\r', 'the same shell, after more output than is kept');
+  assert.equal(drops(), 1);
 });
 
 test('after an exit nothing reconnects until asked, and then from the beginning', async () => {

@@ -52,6 +52,8 @@ export interface TerminalEnvironment {
   size(): { cols: number; rows: number };
   onState(state: ConnectionState): void;
   onHeldInput(bytes: number): void;
+  /** Held input was for a shell that is gone, and goes to no other one. */
+  onInputDropped(): void;
   now(): number;
   random(): number;
   setTimer(callback: () => void, ms: number): unknown;
@@ -194,11 +196,14 @@ export class TerminalConnection {
     this.#env.clearTimer(this.#timer);
     const { connection, screen } = this.#output.ready(offset, windowBytes);
     this.#connection = connection;
-    if (screen === 'redraw') this.#env.clear();
+    if (screen !== 'continue') this.#env.clear();
+    // What was meant for a program in the old shell would run as commands in the new one.
+    const dropped = screen === 'other-shell' && this.#input.release().length > 0;
     this.#readyAt = this.#env.now();
     this.#enter({ kind: 'ready' });
     for (const input of this.#input.release()) this.send(input as Uint8Array<ArrayBuffer>);
     this.#env.onHeldInput(0);
+    if (dropped) this.#env.onInputDropped();
     // The window may have changed since the attach was sent.
     this.resize(this.#env.size().cols, this.#env.size().rows);
   }

@@ -87,6 +87,8 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
         }, 300);
       },
       onHeldInput: setHeldBytes,
+      onInputDropped: () =>
+        toast('The seat has a new shell. What you typed for the old one was not sent to it.', 'bad'),
       now: Date.now,
       random: Math.random,
       setTimer: (callback, ms) => setTimeout(callback, ms),
