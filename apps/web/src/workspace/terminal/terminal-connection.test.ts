@@ -167,6 +167,32 @@ test('input that nothing answers makes it look after the connection', async () =
   }
 });
 
+test('a connection that stays silent while the seat answers beside it is replaced, one that is heard stays', async () => {
+  for (const heard of ['nothing', 'before the first look', 'before the second look'] as const) {
+    const { connection, last, sockets, fireTimers } = setUp('retry', true);
+    connection.connect();
+    await settle();
+    last().ready(0);
+    last().output('prompt');
+    connection.send(encode('x'));
+    if (heard === 'before the first look') last().output('x');
+    fireTimers();
+    await settle();
+    if (heard === 'before the second look') last().output('x');
+    fireTimers();
+    await settle();
+    assert.equal(sockets.length, heard === 'nothing' ? 2 : 1, heard);
+    if (heard !== 'nothing') continue;
+    last().ready(6);
+    assert.equal(last().controls[0]?.after, 6);
+    fireTimers();
+    await settle();
+    fireTimers();
+    await settle();
+    assert.equal(sockets.length, 2, 'nothing was typed since');
+  }
+});
+
 test('a shell that is another one starts on a cleared screen', async () => {
   const { connection, last, screen } = setUp();
   connection.connect();

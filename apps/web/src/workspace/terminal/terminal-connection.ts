@@ -116,10 +116,7 @@ export class TerminalConnection {
         this.#socket.send(frame);
         this.#input.sentInput(frame);
       }
-      this.#silenceTimer ??= this.#env.setTimer(() => {
-        this.#silenceTimer = undefined;
-        void this.doubt();
-      }, SILENCE_MS);
+      this.#silenceTimer ??= this.#env.setTimer(() => void this.#silent(), SILENCE_MS);
       return true;
     }
     if (this.#state.kind === 'exited' || this.#state.kind === 'refused') return false;
@@ -142,6 +139,16 @@ export class TerminalConnection {
     const generation = this.#generation;
     const reachable = await this.#env.isReachable();
     if (!reachable && generation === this.#generation && this.#state.kind === 'ready') this.connect();
+  }
+
+  /** Nothing has answered the input. The seat may answer beside a connection that leads nowhere any more. */
+  async #silent(): Promise<void> {
+    const timer = this.#silenceTimer;
+    await this.doubt();
+    // Heard of, or connected anew, while it was asked.
+    if (this.#state.kind !== 'ready' || this.#silenceTimer !== timer) return;
+    // A program that takes input in silence loses nothing by another connection: it goes on at the same byte.
+    this.#silenceTimer = this.#env.setTimer(() => this.connect(), SILENCE_MS);
   }
 
   close(): void {
