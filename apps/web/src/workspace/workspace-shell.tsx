@@ -56,7 +56,7 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
       setConnection(state);
       if (state.kind !== 'ready') return;
       // A terminal that returns after a gap is the best moment to look after the files again.
-      if (everReady.current) changes.start();
+      if (everReady.current) changes.restart();
       everReady.current = true;
       setLate(true);
     },
