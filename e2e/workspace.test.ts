@@ -4,9 +4,15 @@ import type { SeatSession } from '@clarateach/contract/join';
 import type { WorkshopDetails } from '@clarateach/contract/workshop';
 import type { Page } from 'playwright-core';
 import { noBrowser, openRoom, type Room } from './browser/chromium.ts';
-import { joinAs, type } from './browser/steps.ts';
+import { joinAs, keys, shows, type } from './browser/steps.ts';
 import { canRunSeats } from './platform/can-run.ts';
-import { firstInstructor, type Installation, newInstallation, type Running } from './platform/up.ts';
+import {
+  eventually,
+  firstInstructor,
+  type Installation,
+  newInstallation,
+  type Running,
+} from './platform/up.ts';
 
 const skip = noBrowser ?? canRunSeats('local').skip;
 
@@ -99,6 +105,50 @@ describe('the page of a seat', skip === undefined ? {} : { skip }, () => {
     await dialog.getByRole('button', { name: 'Replace' }).click();
     await page.getByText('Uploaded 2 files.', { exact: true }).waitFor();
     assert.equal(await seatText(page, 'main.py'), 'brought main.py\n');
+  });
+
+  story('lets Option type what the keyboard of a Mac has under it', async () => {
+    const mac = await page.context().newPage();
+    await mac.addInitScript("Object.defineProperty(navigator, 'platform', { value: 'MacIntel' })");
+    await mac.goto(page.url());
+    await mac.getByText('Connected', { exact: true }).waitFor();
+    await type(mac, 'clear; echo mac-$((6*7))', 'mac-42');
+    const keyboard = await mac.context().newCDPSession(mac);
+    await mac.keyboard.type('echo ');
+    for (const text of ['@', '~', '|']) {
+      const key = { key: text, text, code: 'KeyL', windowsVirtualKeyCode: 76, modifiers: 1 };
+      await keyboard.send('Input.dispatchKeyEvent', { type: 'keyDown', ...key });
+      await keyboard.send('Input.dispatchKeyEvent', { type: 'keyUp', ...key });
+    }
+    await shows(mac, 'echo @~|');
+    await mac.keyboard.press('Control+c');
+    await mac.close();
+  });
+
+  story('keeps the selection of the terminal until it is copied', async () => {
+    await type(page, 'clear; echo pick-$((6*7))', 'pick-42');
+    await page.evaluate(
+      "navigator.clipboard.writeText = () => Promise.reject(new Error('no')); document.execCommand = () => false",
+    );
+    const { x, y } = (await page.locator('.xterm-screen').boundingBox()) ?? assert.fail('no terminal');
+    // In tmux the mouse is the program's unless Shift is held. The first line is what was echoed.
+    await page.keyboard.down('Shift');
+    await page.mouse.dblclick(x + 20, y + 8);
+    await page.keyboard.up('Shift');
+    await page.keyboard.press('Control+c');
+    await page
+      .getByText(/^The browser did not let this be copied/)
+      .first()
+      .waitFor();
+    await page.evaluate('delete navigator.clipboard.writeText; delete document.execCommand');
+    await page.keyboard.press('Control+c');
+    await eventually('the text is copied', async () =>
+      (await page.evaluate<string>('navigator.clipboard.readText()')).includes('pick'),
+    );
+    // Copied, it is no longer selected: the key is the shell's again.
+    await keys(page, 'sleep 600');
+    await page.keyboard.press('Control+c');
+    await type(page, 'clear; echo interrupted-$((6*7))', 'interrupted-42');
   });
 
   story('shows a download that takes its time, begins no second one, and can end it', async () => {

@@ -10,12 +10,10 @@ import { seatAccess } from '../use-seat.ts';
 import { diagnose, isReachable } from './diagnose.ts';
 import type { Screen } from './screen.ts';
 import { openScreen } from './screen.ts';
+import { watchSleep } from './sleep-watch.ts';
 import type { ConnectionState, Socket } from './terminal-connection.ts';
 import { TerminalConnection } from './terminal-connection.ts';
 import { XTERM_THEMES } from './xterm-theme.ts';
-
-/** A clock that jumps this far has slept: the connection is likely dead without knowing. */
-const SLEPT_MS = 20_000;
 
 export interface TerminalHandle {
   readonly state: ConnectionState;
@@ -110,18 +108,14 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
     const doubt = () => void connection.doubt();
     window.addEventListener('online', check);
     window.addEventListener('offline', doubt);
-    let seen = Date.now();
-    const watch = setInterval(() => {
-      const now = Date.now();
-      if (now - seen > SLEPT_MS) check();
-      seen = now;
-    }, 5_000);
+    // After a sleep the connection is likely dead without knowing.
+    const endWatch = watchSleep({ document, now: Date.now, onSlept: check });
 
     return () => {
       disposed = true;
       window.removeEventListener('online', check);
       window.removeEventListener('offline', doubt);
-      clearInterval(watch);
+      endWatch();
       cancelAnimationFrame(frame);
       resized.disconnect();
       connection.close();
