@@ -151,6 +151,67 @@ describe('the page of a seat', skip === undefined ? {} : { skip }, () => {
     await type(page, 'clear; echo interrupted-$((6*7))', 'interrupted-42');
   });
 
+  story('says how the keyboard leaves the terminal, and lets it leave', async () => {
+    const input = page.locator('.xterm-helper-textarea');
+    await input.focus();
+    const hint = page.getByText('F6 leaves');
+    await hint.waitFor();
+    const description = await input.getAttribute('aria-describedby');
+    assert.equal(await page.locator(`[id="${description}"]`).textContent(), 'F6 leaves the terminal');
+    await page.keyboard.press('F6');
+    assert.equal(await input.and(page.locator(':focus')).count(), 0);
+    await hint.waitFor({ state: 'hidden' });
+  });
+
+  story('keeps the keys for fingers above the keyboard on the screen', async () => {
+    const browser = page.context().browser() ?? assert.fail('no browser');
+    const phone = await browser.newContext({
+      ...{ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+      storageState: await page.context().storageState(),
+    });
+    const hand = await phone.newPage();
+    await hand.goto(page.url());
+    await hand.getByText('Connected', { exact: true }).waitFor();
+    assert.match(
+      (await hand.locator('meta[name=viewport]').getAttribute('content')) ?? '',
+      /interactive-widget=resizes-content/,
+    );
+    const keysEnd = async () => {
+      const { y, height } = (await hand.getByRole('toolbar').boundingBox()) ?? assert.fail('no keys');
+      return y + height;
+    };
+    assert.ok((await keysEnd()) > 420);
+    // As where the browser lays its keyboard over the page and tells of it by the visual viewport alone.
+    const covered = (seen: number) =>
+      hand.evaluate(
+        `Object.defineProperty(visualViewport, 'height', { configurable: true, value: ${seen} }); visualViewport.dispatchEvent(new Event('resize'))`,
+      );
+    await covered(420);
+    await eventually('the keys are seen', async () => (await keysEnd()) <= 420);
+    await room.picture(hand, 'phone-keyboard');
+    await covered(844);
+    await eventually('the keys are at the end of the page again', async () => (await keysEnd()) > 420);
+    await phone.close();
+  });
+
+  story('names what may block a terminal whose seat answers', async () => {
+    const behind = await page.context().newPage();
+    let blocked = true;
+    await behind.routeWebSocket('**/terminal', (socket) => {
+      if (blocked) void socket.close({ code: 1011 });
+      else socket.connectToServer();
+    });
+    await behind.goto(page.url());
+    await behind.getByText(/A proxy, a VPN or a browser extension may block/).waitFor();
+    await room.picture(behind, 'blocked');
+    await behind.setViewportSize({ width: 390, height: 844 });
+    await room.picture(behind, 'blocked-phone');
+    blocked = false;
+    await behind.getByRole('button', { name: 'Try now' }).click();
+    await behind.getByText('Connected', { exact: true }).waitFor();
+    await behind.close();
+  });
+
   story('shows a download that takes its time, begins no second one, and can end it', async () => {
     const asked: string[] = [];
     const held = Promise.withResolvers<void>();

@@ -33,11 +33,11 @@ export async function isReachable(pass: SeatPass): Promise<boolean> {
 }
 
 /** A machine with seats that does not answer may have lost them to another: the server knows where the seat is now. */
-async function askServer(pass: SeatPass, error: unknown): Promise<undefined> {
+async function askServer(pass: SeatPass, error: unknown): Promise<'elsewhere'> {
   const { origin } = new URL(seatBase(pass.session, window.location.href));
   if (error instanceof ApiError || origin === window.location.origin) throw error;
   await pass.renew();
-  return undefined;
+  return 'elsewhere';
 }
 
 /** Finds out why the terminal's connection failed, and renews the token where that helps. */
@@ -49,7 +49,8 @@ export async function diagnose(
   try {
     if (reason === 'failed') {
       const answer = await probe(pass).catch((error: unknown) => askServer(pass, error));
-      if (answer === undefined) return 'retry';
+      if (answer === 'elsewhere') return 'retry';
+      if (answer === undefined) return 'seat-answers';
       if (answer.status === 503) {
         const { state } = await joinInfo(pass.code);
         if (state !== 'stopped') return 'seat-not-running';

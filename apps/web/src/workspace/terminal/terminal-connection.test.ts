@@ -264,6 +264,25 @@ test('failures wait longer and longer, and say when the next attempt is', async 
   assert.equal(sockets.length, 3);
 });
 
+test('a terminal that fails again and again beside a seat that answers is blocked on its way', async () => {
+  const { connection, last, states, fireTimers } = setUp('seat-answers');
+  const causes = () => states.flatMap((state) => (state.kind === 'waiting' ? [state.cause] : []));
+  const fail = async () => {
+    last().onclose?.({ code: 1006 });
+    await settle();
+    fireTimers();
+    await settle();
+  };
+  connection.connect();
+  await settle();
+  for (let round = 0; round < 4; round += 1) await fail();
+  // The first failure is followed by another attempt at once.
+  assert.deepEqual(causes(), ['network', 'blocked', 'blocked']);
+  last().ready(0);
+  await fail();
+  assert.equal(causes().at(-1), 'network', 'one that got through was not blocked');
+});
+
 test('a connection that is dropped as soon as it is ready does not reconnect in a tight loop', async () => {
   const { connection, last } = setUp();
   connection.connect();

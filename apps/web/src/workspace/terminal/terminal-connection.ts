@@ -11,7 +11,7 @@ import { reconnectDelayMs } from './reconnect-schedule.ts';
 import { readServerMessage } from './server-message.ts';
 
 /** Why there is no terminal right now, when it comes back by itself. */
-export type WaitCause = 'network' | 'seat';
+export type WaitCause = 'network' | 'seat' | 'blocked';
 
 export type ConnectionState =
   | { readonly kind: 'connecting'; readonly attempt: number }
@@ -23,8 +23,11 @@ export type ConnectionState =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'closed' };
 
-/** What a failed connection turned out to be. `gone`: the caller shows why; nothing is tried again. */
-export type Diagnosis = 'retry' | 'seat-not-running' | 'gone';
+/**
+ * What a failed connection turned out to be. `seat-answers`: a plain request gets through to the seat.
+ * `gone`: the caller shows why; nothing is tried again.
+ */
+export type Diagnosis = 'retry' | 'seat-answers' | 'seat-not-running' | 'gone';
 
 /** The part of a WebSocket that a connection uses. */
 export interface Socket {
@@ -66,6 +69,8 @@ const INPUT_FRAME_BYTES = 32 * 1024;
 const READY_TIMEOUT_MS = 10_000;
 /** Input that nothing answers for so long may have gone nowhere: the connection is looked after. */
 const SILENCE_MS = 5_000;
+/** So many failures in a row beside a seat that answers mean that something on the way lets no WebSocket through. */
+const BLOCKED_AFTER = 3;
 /** A connection that lasted this long was a good one: the next failure starts the schedule anew. */
 const STABLE_MS = 5_000;
 
@@ -78,6 +83,8 @@ export class TerminalConnection {
   #state: ConnectionState = { kind: 'closed' };
   #connection = 0;
   #attempt = 0;
+  /** Failures in a row while the seat answers plain requests. */
+  #besideAnswers = 0;
   /** Counts attempts to connect, so that what belongs to an abandoned one is ignored. */
   #generation = 0;
   #timer: unknown;
@@ -207,6 +214,7 @@ export class TerminalConnection {
     // What was meant for a program in the old shell would run as commands in the new one.
     const dropped = screen === 'other-shell' && this.#input.release().length > 0;
     this.#readyAt = this.#env.now();
+    this.#besideAnswers = 0;
     this.#enter({ kind: 'ready' });
     for (const input of this.#input.release()) this.send(input as Uint8Array<ArrayBuffer>);
     this.#env.onHeldInput(0);
@@ -237,15 +245,20 @@ export class TerminalConnection {
       this.#enter({ kind: 'closed' });
       return;
     }
+    this.#besideAnswers = diagnosis === 'seat-answers' ? this.#besideAnswers + 1 : 0;
     const delayMs = reconnectDelayMs(this.#attempt, this.#env.random);
     this.#attempt += 1;
     if (delayMs === 0) {
       this.connect();
       return;
     }
-    const cause: WaitCause = diagnosis === 'seat-not-running' ? 'seat' : 'network';
-    this.#enter({ kind: 'waiting', cause, at: this.#env.now() + delayMs });
+    this.#enter({ kind: 'waiting', cause: this.#causeOf(diagnosis), at: this.#env.now() + delayMs });
     this.#timer = this.#env.setTimer(() => this.connect(), delayMs);
+  }
+
+  #causeOf(diagnosis: Diagnosis): WaitCause {
+    if (diagnosis === 'seat-not-running') return 'seat';
+    return this.#besideAnswers >= BLOCKED_AFTER ? 'blocked' : 'network';
   }
 
   #heard(): void {

@@ -27,11 +27,13 @@ export interface TerminalHandle {
 interface TerminalParts {
   readonly element: RefObject<HTMLElement | null>;
   readonly screenReader: boolean;
+  /** Id of what tells how the keyboard gets out. */
+  readonly describedBy: string;
   readonly onLost: (loss: SeatLoss) => void;
 }
 
 /** A terminal in `element`, connected to the seat for as long as the component lives. */
-export function useTerminal({ element, screenReader, onLost }: TerminalParts): TerminalHandle {
+export function useTerminal({ element, screenReader, describedBy, onLost }: TerminalParts): TerminalHandle {
   const { pass } = useWorkspace();
   const [state, setState] = useState<ConnectionState>({ kind: 'connecting', attempt: 0 });
   const [heldBytes, setHeldBytes] = useState(0);
@@ -92,6 +94,7 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
       setTimer: (callback, ms) => setTimeout(callback, ms),
       clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
     });
+    screen.terminal.textarea?.setAttribute('aria-describedby', describedBy);
     screenRef.current = screen;
     connectionRef.current = connection;
     connection.connect();
@@ -121,7 +124,7 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
       connection.close();
       screen.dispose();
     };
-  }, [element, pass, onLost]);
+  }, [element, pass, describedBy, onLost]);
 
   useEffect(() => {
     if (screenRef.current) screenRef.current.terminal.options.theme = XTERM_THEMES[theme];
