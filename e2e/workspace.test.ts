@@ -105,6 +105,21 @@ describe('the page of a seat', skip === undefined ? {} : { skip }, () => {
     await dialog.getByRole('button', { name: 'Replace' }).click();
     await page.getByText('Uploaded 2 files.', { exact: true }).waitFor();
     assert.equal(await seatText(page, 'main.py'), 'brought main.py\n');
+
+    // Two drops at once are asked about one after the other.
+    for (const name of ['main.py', 'lib.py']) {
+      const dataTransfer = await page.evaluateHandle(
+        `(() => { const dropped = new DataTransfer(); dropped.items.add(new File(['dropped'], '${name}')); return dropped; })()`,
+      );
+      await page.getByRole('tree', { includeHidden: true }).dispatchEvent('drop', { dataTransfer });
+    }
+    for (const name of ['main.py', 'lib.py']) {
+      await page.getByRole('heading', { name: `“${name}” exists already` }).waitFor();
+      await dialog.getByRole('button', { name: name === 'main.py' ? 'Skip it' : 'Replace' }).click();
+    }
+    await page.getByText('Uploaded lib.py.', { exact: true }).waitFor();
+    assert.equal(await seatText(page, 'main.py'), 'brought main.py\n');
+    assert.equal(await seatText(page, 'lib.py'), 'dropped');
   });
 
   story('lets Option type what the keyboard of a Mac has under it', async () => {

@@ -12,7 +12,7 @@ const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 const SHARED =
   /lucide-react\/(?!.*\/icons\/)|contract\/src\/codes\.|src\/api\/(api-error|learner|reach)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
 /** What the workspace and its editor, which comes later, have in common. */
-const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
+const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files?)\./;
 
 const isFirstIcon = firstIcons();
 

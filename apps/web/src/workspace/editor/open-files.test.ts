@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { ApiError } from '../../api/api-error.ts';
 import type { SeatFiles } from '../files/seat-files.ts';
 import { classify } from './file-kind.ts';
-import { isDirty, MAX_EDITOR_BYTES, OpenFiles } from './open-files.ts';
+import { isDirty, MAX_EDITOR_BYTES } from './open-file.ts';
+import { OpenFiles } from './open-files.ts';
 
 /** A seat's files in memory, with versions and the conditions of WIRE.md. */
 function seat(initial: Record<string, string>) {

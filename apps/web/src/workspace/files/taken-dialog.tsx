@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { useCallback, useState } from 'react';
+import { useCallback, useRef, useState } from 'react';
 import { Dialog } from '../../ui/dialog.tsx';
 import type { TakenChoice } from './upload.ts';
 
@@ -12,17 +12,21 @@ interface TakenDialogProps {
 /** The dialog while there is something to ask, and what asks it. */
 export function useTakenQuestion(): [ReactNode, (taken: readonly string[]) => Promise<TakenChoice>] {
   const [asked, setAsked] = useState<TakenDialogProps>();
-  const ask = useCallback(
-    (taken: readonly string[]) =>
+  const last = useRef<Promise<unknown>>(Promise.resolve());
+  const ask = useCallback((taken: readonly string[]) => {
+    const answer = () =>
       new Promise<TakenChoice>((resolve) => {
         const onChoice = (choice: TakenChoice) => {
           setAsked(undefined);
           resolve(choice);
         };
         setAsked({ taken, onChoice });
-      }),
-    [],
-  );
+      });
+    // Of two uploads at once, the second is asked about when the first has its answer.
+    const asking = last.current.then(answer);
+    last.current = asking;
+    return asking;
+  }, []);
   return [asked && <TakenDialog {...asked} />, ask];
 }
 
