@@ -1,6 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { contractRoutes } from './build/contract-routes.ts';
+import { firstIcons } from './build/first-icons.ts';
 import { precompress } from './build/precompress.ts';
 import { swapOutput } from './build/swap-output.ts';
 import { withoutZod } from './build/without-zod.ts';
@@ -9,9 +10,11 @@ import { withoutZod } from './build/without-zod.ts';
 const server = process.env.CLARATEACH_SERVER ?? 'http://localhost:8080';
 
 const SHARED =
-  /lucide-react|contract\/src\/codes\.|src\/api\/(api-error|learner|reach)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
+  /lucide-react\/(?!.*\/icons\/)|contract\/src\/codes\.|src\/api\/(api-error|learner|reach)\.|src\/join\/(browser-seats|saved-seats)\.|src\/ui\/(clipboard|copy-button|duration|field|form|icon-button|logo|notice|spinner|theme|theme-toggle|time|toast)\./;
 /** What the workspace and its editor, which comes later, have in common. */
-const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files)\./;
+const SEAT = /src\/workspace\/(files\/file-path|editor\/open-files?)\./;
+
+const isFirstIcon = firstIcons();
 
 export default defineConfig({
   plugins: [react(), contractRoutes(), withoutZod(), precompress(), swapOutput()],
@@ -28,7 +31,8 @@ export default defineConfig({
         // Every file costs its headers: small things that most pages share come as one.
         codeSplitting: {
           groups: [
-            { name: 'shared', test: SHARED },
+            { name: 'shared', test: (id) => SHARED.test(id) || isFirstIcon(id) },
+            { name: 'icons', test: /lucide-react/ },
             { name: 'seat', test: SEAT },
           ],
         },

@@ -11,7 +11,8 @@ interface DrawerProps {
 export function Drawer({ open, onClose, children }: DrawerProps) {
   useEffect(() => {
     if (!open) return;
-    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && onClose();
+    // A dialog over the pane takes the key for itself.
+    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && !event.defaultPrevented && onClose();
     window.addEventListener('keydown', onKey);
     return () => window.removeEventListener('keydown', onKey);
   }, [open, onClose]);

@@ -3,6 +3,7 @@ import { Dialog } from '../ui/dialog.tsx';
 const SHORTCUTS = [
   ['F6', 'Go to the next region: files, editor, terminal, preview, status. Also out of the terminal.'],
   ['Shift F6', 'Go to the region before'],
+  ['Tab · Shift Tab', 'Out of the page in the preview, whose keys are its own'],
   ['Ctrl F6', 'Send F6 to the program in the terminal'],
   ['?', 'This help, outside of terminal and editor'],
   ['Ctrl S', 'Save the file in the editor'],

@@ -5,18 +5,22 @@ const ORDER = ['activity', 'files', 'editor', 'terminal', 'preview', 'end', 'sta
 const ENTRIES =
   '[data-region-entry], .xterm-helper-textarea, .native-edit-context, .monaco-editor textarea, button:not(:disabled), a[href], input, iframe';
 
+function entryOf(region: ParentNode): HTMLElement | undefined {
+  return ENTRIES.split(', ')
+    .map((selector) => region.querySelector<HTMLElement>(selector))
+    .find((element) => element !== null);
+}
+
+/** The regions that are there and can take the focus, in their order. */
 function regionsOf(root: ParentNode): HTMLElement[] {
   return [...root.querySelectorAll<HTMLElement>('[data-region]')]
-    .filter((region) => region.getClientRects().length > 0)
+    .filter((region) => region.getClientRects().length > 0 && entryOf(region) !== undefined)
     .sort((a, b) => ORDER.indexOf(a.dataset.region ?? '') - ORDER.indexOf(b.dataset.region ?? ''));
 }
 
 export function focusRegion(name: string): void {
   const region = regionsOf(document).find(({ dataset }) => dataset.region === name);
-  const entry = ENTRIES.split(', ')
-    .map((selector) => region?.querySelector<HTMLElement>(selector))
-    .find((element) => element !== null && element !== undefined);
-  entry?.focus();
+  if (region) entryOf(region)?.focus();
 }
 
 /** Moves the focus to the next region, or the one before. */

@@ -4,7 +4,7 @@ import { ErrorBoundary } from '../ui/error-boundary.tsx';
 import { lazyComponent } from '../ui/lazy-component.ts';
 import { Spinner } from '../ui/spinner.tsx';
 import { useWorkspace } from './context.ts';
-import { stateText } from './terminal/connection-strip.tsx';
+import { stateText } from './terminal/state-text.ts';
 import type { ConnectionState } from './terminal/terminal-connection.ts';
 
 const TimeLeft = lazyComponent(async () => (await import('./workshop-end.tsx')).TimeLeft);

@@ -38,6 +38,8 @@ export function useSeat(saved: SavedSeat, onLost: (loss: SeatLoss) => void): Wor
     });
     return { pass, files, changes, openFiles: new OpenFiles(files) };
   }, [saved]);
+  // Tabs follow the seat whether or not the files are shown beside them.
+  useEffect(() => parts.changes.subscribe((told) => parts.openFiles.told(told)), [parts]);
   useEffect(() => {
     const { pass } = parts;
     let timer: ReturnType<typeof setTimeout>;

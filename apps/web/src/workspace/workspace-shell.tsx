@@ -11,9 +11,10 @@ import { FixedPanes } from './fixed-panes.tsx';
 import { LatePane } from './late-pane.tsx';
 import { cycleRegion, focusRegion } from './regions.ts';
 import type { SeatLoss } from './seat-pass.ts';
+import { followSeenHeight } from './seen-height.ts';
 import { makeHost, Slot } from './slot.tsx';
 import { StatusBar } from './status-bar.tsx';
-import { stateText } from './terminal/connection-strip.tsx';
+import { announcement } from './terminal/state-text.ts';
 import type { ConnectionState } from './terminal/terminal-connection.ts';
 import { TerminalPane } from './terminal/terminal-pane.tsx';
 import { useMedia } from './use-media.ts';
@@ -40,6 +41,7 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
   const workspace = useSeat(saved, onLost);
   const { session, changes, openFiles } = workspace;
   const [connection, setConnection] = useState<ConnectionState>({ kind: 'connecting', attempt: 0 });
+  const [announced, setAnnounced] = useState('');
   const [late, setLate] = useState(false);
   const [filesShown, setFilesShown] = useSetting('files', true);
   const [drawerOpen, setDrawerOpen] = useState(false);
@@ -55,14 +57,21 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
   const onState = useCallback(
     (state: ConnectionState) => {
       setConnection(state);
+      setAnnounced((before) => announcement(state, before));
       if (state.kind !== 'ready') return;
       // A terminal that returns after a gap is the best moment to look after the files again.
-      if (everReady.current) changes.start();
+      if (everReady.current) changes.restart();
       everReady.current = true;
       setLate(true);
     },
     [changes],
   );
+
+  useEffect(() => {
+    const { visualViewport, document } = window;
+    if (!visualViewport) return;
+    return followSeenHeight(visualViewport, document.documentElement, () => window.scrollTo(0, 0));
+  }, []);
 
   useEffect(() => {
     const timer = setTimeout(() => setLate(true), LATE_AFTER_MS);
@@ -178,7 +187,7 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
         )}
         <StatusBar connection={connection} late={late} />
         <p className="visually-hidden" role="status" aria-live="polite">
-          Terminal: {stateText(connection)}
+          Terminal: {announced}
         </p>
         {helpOpen && (
           <ErrorBoundary

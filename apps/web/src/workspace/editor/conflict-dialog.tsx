@@ -5,7 +5,7 @@ import { Waiting } from '../../ui/spinner.tsx';
 import { toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { nameOf } from '../files/file-path.ts';
-import type { TextFile } from './open-files.ts';
+import type { TextFile } from './open-file.ts';
 
 const Compare = lazyComponent(async () => (await import('./text-editor.tsx')).Compare);
 

@@ -6,12 +6,13 @@ import { Waiting } from '../../ui/spinner.tsx';
 import { toast, toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { nameOf } from '../files/file-path.ts';
+import { sizeText } from '../files/size-text.ts';
 import { focusRegion } from '../regions.ts';
 import { ConflictDialog } from './conflict-dialog.tsx';
 import { EditorTabs } from './editor-tabs.tsx';
 import { ImageView } from './image-view.tsx';
-import type { OpenFile, TextFile } from './open-files.ts';
-import { isDirty } from './open-files.ts';
+import type { OpenFile, TextFile } from './open-file.ts';
+import { isDirty } from './open-file.ts';
 import { OtherFile } from './other-file.tsx';
 import { useOpenFiles } from './use-open-files.ts';
 import { WelcomePane } from './welcome-pane.tsx';
@@ -133,7 +134,11 @@ function DiskNotice({ file }: { readonly file: TextFile }) {
       <div className="strip tone-warn" role="status">
         <TriangleAlert size={15} aria-hidden />
         <span>The file was changed in the seat, and you have changes here.</span>
-        <button type="button" className="button small" onClick={() => void openFiles.reload(file.path)}>
+        <button
+          type="button"
+          className="button small"
+          onClick={() => void openFiles.reload(file.path).catch(toastError)}
+        >
           Drop mine and reload
         </button>
       </div>
@@ -148,13 +153,4 @@ function DiskNotice({ file }: { readonly file: TextFile }) {
     );
   }
   return null;
-}
-
-export function sizeText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} bytes`;
-  const units = ['KB', 'MB', 'GB'];
-  let size = bytes / 1024;
-  let unit = 0;
-  for (; size >= 1024 && unit < 2; unit += 1) size /= 1024;
-  return `${size.toFixed(size < 10 ? 1 : 0)} ${units[unit]}`;
 }

@@ -6,8 +6,8 @@ import { Spinner } from '../../ui/spinner.tsx';
 import { useWorkspace } from '../context.ts';
 import { FileIcon } from '../files/file-icon.tsx';
 import { nameOf } from '../files/file-path.ts';
-import type { OpenFile } from './open-files.ts';
-import { isDirty } from './open-files.ts';
+import type { OpenFile } from './open-file.ts';
+import { isDirty } from './open-file.ts';
 
 interface EditorTabsProps {
   readonly files: readonly OpenFile[];

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { nameOf } from '../files/file-path.ts';
-import type { OpenFile } from './open-files.ts';
+import type { OpenFile } from './open-file.ts';
 
 export function ImageView({ file }: { readonly file: Extract<OpenFile, { kind: 'image' }> }) {
   const [url, setUrl] = useState<string>();

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { ApiError } from '../../api/api-error.ts';
 import type { SeatFiles } from '../files/seat-files.ts';
 import { classify } from './file-kind.ts';
-import { isDirty, MAX_EDITOR_BYTES, OpenFiles } from './open-files.ts';
+import { isDirty, MAX_EDITOR_BYTES } from './open-file.ts';
+import { OpenFiles } from './open-files.ts';
 
 /** A seat's files in memory, with versions and the conditions of WIRE.md. */
 function seat(initial: Record<string, string>) {
@@ -30,12 +31,34 @@ function seat(initial: Record<string, string>) {
     },
     async remove() {},
     async makeDirectory() {},
-    async move() {},
+    async move(from, to) {
+      const file = disk.get(from);
+      if (!file) throw new ApiError('not_found', 'Gone.', { status: 404 });
+      disk.delete(from);
+      disk.set(to, file);
+    },
     async download() {
       return new Blob();
     },
   };
+  /** Answers that are held back on their way, until they are let go. */
+  const hold = (verb: 'read' | 'write', when: 'before' | 'after' = 'after') => {
+    const original = files[verb].bind(files) as (...args: unknown[]) => Promise<unknown>;
+    const gate = Promise.withResolvers<void>();
+    let calls = 0;
+    const held = async (...args: unknown[]) => {
+      calls += 1;
+      if (when === 'before') await gate.promise;
+      const answer = original(...args);
+      await answer.catch(() => undefined);
+      await gate.promise;
+      return answer;
+    };
+    Object.assign(files, { [verb]: held });
+    return { release: gate.resolve, calls: () => calls };
+  };
   return {
+    hold,
     files,
     text: (path: string) => disk.get(path)?.text,
     change: (path: string, text: string) =>
@@ -43,6 +66,8 @@ function seat(initial: Record<string, string>) {
     remove: (path: string) => disk.delete(path),
   };
 }
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const text = (open: OpenFiles, path: string) => {
   const file = open.find(path);
@@ -92,6 +117,92 @@ test('reloading in a conflict takes the version of the seat', async () => {
   assert.equal(isDirty(text(open, 'a')), false);
 });
 
+test('a reload that cannot be read keeps the edits and says why; one of a deleted file says that it is', async () => {
+  const disk = seat({ a: 'one' });
+  const { read } = disk.files;
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  open.edit('a', 'mine');
+  disk.files.read = async () => {
+    throw new ApiError('offline', 'Away.');
+  };
+  await assert.rejects(open.reload('a'), { code: 'offline' });
+  assert.equal(text(open, 'a').text, 'mine');
+  assert.equal(isDirty(text(open, 'a')), true);
+  disk.files.read = read;
+  disk.remove('a');
+  await open.reload('a');
+  assert.equal(text(open, 'a').text, 'mine');
+  assert.equal(text(open, 'a').onDisk, 'deleted');
+});
+
+test('a rename while a save is on its way ends with the text saved under the new name', async () => {
+  for (const when of ['before', 'after'] as const) {
+    for (const settle of ['save', 'overwrite'] as const) {
+      const disk = seat({ a: 'one' });
+      const open = new OpenFiles(disk.files);
+      await open.open('a');
+      open.edit('a', 'mine');
+      const writing = disk.hold('write', when);
+      const saved = open[settle]('a');
+      await disk.files.move('a', 'b');
+      open.moved('a', 'b');
+      writing.release();
+      await saved;
+      const { saving, conflict } = text(open, 'b');
+      assert.deepEqual({ saving, conflict }, { saving: false, conflict: false });
+      assert.equal(isDirty(text(open, 'b')), false);
+      assert.equal(disk.text('b'), 'mine', `${settle}, the write ${when}`);
+      open.edit('b', 'more');
+      await open.save('b');
+      assert.equal(disk.text('b'), 'more');
+    }
+  }
+});
+
+test('a rename while a file is opened opens it under the new name', async () => {
+  for (const when of ['before', 'after'] as const) {
+    const disk = seat({ a: 'one' });
+    const open = new OpenFiles(disk.files);
+    const reading = disk.hold('read', when);
+    const opened = open.open('a');
+    await disk.files.move('a', 'b');
+    open.moved('a', 'b');
+    reading.release();
+    await opened;
+    assert.equal(text(open, 'b').text, 'one');
+  }
+});
+
+test('saves asked for while one is on its way are one more save after it', async () => {
+  const disk = seat({ a: '' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  open.edit('a', 'one');
+  const writing = disk.hold('write');
+  const saves = [open.save('a')];
+  for (const more of ['two', 'three']) {
+    open.edit('a', more);
+    saves.push(open.save('a'));
+  }
+  writing.release();
+  await Promise.all(saves);
+  assert.equal(disk.text('a'), 'three');
+  assert.equal(isDirty(text(open, 'a')), false);
+  assert.equal(writing.calls(), 2);
+});
+
+test('a save asked for after one that turns out to be a conflict waits for the answer', async () => {
+  const disk = seat({ a: 'one' });
+  const open = new OpenFiles(disk.files);
+  await open.open('a');
+  open.edit('a', 'mine');
+  disk.change('a', 'theirs');
+  await Promise.all([open.save('a'), open.save('a')]);
+  assert.equal(text(open, 'a').conflict, true);
+  assert.equal(disk.text('a'), 'theirs');
+});
+
 test('a change in the seat is taken over where nothing was edited, and marked where something was', async () => {
   const disk = seat({ a: 'one', b: 'one' });
   const open = new OpenFiles(disk.files);
@@ -105,6 +216,26 @@ test('a change in the seat is taken over where nothing was edited, and marked wh
   assert.equal(text(open, 'a').text, 'new');
   assert.equal(text(open, 'b').text, 'mine');
   assert.equal(text(open, 'b').onDisk, 'changed');
+});
+
+test('tabs follow what is told of the seat: a change, a deleted folder around them, a gap in the telling', async () => {
+  const disk = seat({ 'd/a': 'one', b: 'one', c: 'one' });
+  const open = new OpenFiles(disk.files);
+  for (const path of ['d/a', 'b', 'c']) await open.open(path);
+  disk.change('b', 'two');
+  disk.change('c', 'two');
+  disk.remove('d/a');
+  open.told([
+    { type: 'change', path: 'b', kind: 'modified' },
+    { type: 'change', path: 'd', kind: 'deleted' },
+  ]);
+  await settled();
+  assert.equal(text(open, 'b').text, 'two');
+  assert.equal(open.find('d/a'), undefined);
+  assert.equal(text(open, 'c').text, 'one', 'nothing was told of it');
+  open.told([{ type: 'change', path: '', kind: 'overflow' }]);
+  await settled();
+  assert.equal(text(open, 'c').text, 'two');
 });
 
 test('a deleted file closes when clean, stays when edited, and saving brings it back', async () => {

@@ -1,47 +1,28 @@
+import type { FileChange } from '@clarateach/contract/files';
 import { ApiError, messageOf } from '../../api/api-error.ts';
 import { isWithin, movedPath } from '../files/file-path.ts';
 import type { SeatFiles, WriteCondition } from '../files/seat-files.ts';
-import { classify } from './file-kind.ts';
-
-interface Tab {
-  readonly path: string;
-}
-/** A file in a tab. `text` is what the editor has, `savedText` what the seat had under `etag`. */
-export interface TextFile extends Tab {
-  readonly kind: 'text';
-  readonly text: string;
-  readonly savedText: string;
-  readonly etag: string;
-  readonly saving: boolean;
-  /** `changed` or `deleted` in the seat since it was read, while there are edits here. */
-  readonly onDisk: 'same' | 'changed' | 'deleted';
-  /** A save was refused because the seat has another version: the person decides. */
-  readonly conflict: boolean;
-}
-export type OpenFile =
-  | TextFile
-  | (Tab & { readonly kind: 'loading' })
-  | (Tab & { readonly kind: 'binary'; readonly size: number })
-  | (Tab & { readonly kind: 'image'; readonly bytes: Uint8Array<ArrayBuffer>; readonly mime: string })
-  | (Tab & { readonly kind: 'large'; readonly size: number })
-  | (Tab & { readonly kind: 'failed'; readonly message: string });
+import type { OpenFile } from './open-file.ts';
+import { conditionOf, contentOf, isDirty, MAX_EDITOR_BYTES } from './open-file.ts';
 
 export interface OpenFilesState {
   readonly files: readonly OpenFile[];
   readonly active: string | undefined;
 }
 
-/** Beyond this an editor in a browser is no pleasure; the terminal's editors are. */
-export const MAX_EDITOR_BYTES = 4 * 1024 * 1024;
-
-export const isDirty = (file: OpenFile): boolean =>
-  file.kind === 'text' && (file.text !== file.savedText || file.onDisk === 'deleted');
+/** The write of a tab that is on its way, and the one that follows it. */
+interface Writes {
+  readonly current: Promise<void>;
+  next: Promise<void> | undefined;
+}
 
 /** The editor's tabs and how each stands against the seat's file. */
 export class OpenFiles {
   readonly #seat: SeatFiles;
   readonly #listeners = new Set<() => void>();
+  readonly #writes = new Map<number, Writes>();
   #state: OpenFilesState = { files: [], active: undefined };
+  #lastId = 0;
 
   constructor(seat: SeatFiles) {
     this.#seat = seat;
@@ -65,12 +46,13 @@ export class OpenFiles {
       this.#set({ ...this.#state, active: path });
       return;
     }
+    const id = ++this.#lastId;
     const first: OpenFile =
       size !== undefined && size > MAX_EDITOR_BYTES
-        ? { kind: 'large', path, size }
-        : { kind: 'loading', path };
+        ? { kind: 'large', id, path, size }
+        : { kind: 'loading', id, path };
     this.#set({ files: [...this.#state.files, first], active: path });
-    if (first.kind === 'loading') await this.#load(path);
+    if (first.kind === 'loading') await this.#load(id);
   }
 
   activate(path: string): void {
@@ -91,22 +73,44 @@ export class OpenFiles {
     if (file?.kind === 'text' && file.text !== text) this.#replace({ ...file, text });
   }
 
-  /** Saves under the condition that the seat still has the version that was read. Throws what is no conflict. */
+  /**
+   * Saves under the condition that the seat still has the version that was read. Asked for while a save is on
+   * its way, it saves once more after that one. Throws what is no conflict.
+   */
   async save(path: string): Promise<void> {
     const file = this.find(path);
     if (file?.kind !== 'text') return;
-    await this.#write(file, file.onDisk === 'deleted' ? 'create' : { ifMatch: file.etag });
+    const { id } = file;
+    const writes = this.#writes.get(id);
+    if (writes === undefined) await this.#write(id, conditionOf(file));
+    else {
+      // A save that fails has told so, and leaves the edits for the next one.
+      writes.next ??= writes.current.then(
+        () => this.#saveRest(id),
+        () => undefined,
+      );
+      await writes.next;
+    }
   }
 
   /** Settles a conflict: what is here replaces what the seat has. */
   async overwrite(path: string): Promise<void> {
     const file = this.find(path);
-    if (file?.kind === 'text') await this.#write(file, 'always');
+    if (file?.kind === 'text') await this.#write(file.id, 'always');
   }
 
-  /** Settles a conflict the other way: the edits here are dropped. */
+  /** Drops the edits for what the seat has. Throws, with the edits as they are, when that cannot be read. */
   async reload(path: string): Promise<void> {
-    await this.#load(path);
+    const id = this.find(path)?.id;
+    if (id === undefined) return;
+    try {
+      await this.#load(id);
+    } catch (error) {
+      const file = this.#tab(id);
+      // Where nothing is there are no other edits to take over: those here are all that is left.
+      if (file?.kind !== 'text' || !(error instanceof ApiError && error.code === 'not_found')) throw error;
+      this.#replace({ ...file, conflict: false, onDisk: 'deleted' });
+    }
   }
 
   dismissConflict(path: string): void {
@@ -137,71 +141,111 @@ export class OpenFiles {
     }
   }
 
+  /** What happened in the seat: looks again at each tab that it may concern. */
+  told(changes: readonly FileChange[]): void {
+    for (const { path } of this.#state.files) {
+      // An atomic write is told as deleted and created: asking the seat settles it.
+      const concerned = changes.some(
+        (change) =>
+          change.kind === 'overflow' ||
+          change.path === path ||
+          (change.kind === 'deleted' && isWithin(path, change.path)),
+      );
+      if (concerned) void this.refresh(path);
+    }
+  }
+
   /** The seat may have another version now: takes it over where nothing was edited. */
   async refresh(path: string): Promise<void> {
     const before = this.find(path);
     if (before === undefined || before.kind === 'loading' || before.kind === 'large') return;
     if (before.kind === 'text' && before.saving) return;
-    if (before.kind !== 'text') {
-      await this.#load(path);
-      return;
-    }
+    const { id } = before;
     try {
+      if (before.kind !== 'text') {
+        await this.#load(id);
+        return;
+      }
       const { bytes, etag } = await this.#seat.read(path);
-      const file = this.find(path);
+      const file = this.#tab(id);
       if (file?.kind !== 'text' || file.saving || file.etag === etag) return;
-      const content = classify(path, bytes);
       if (isDirty(file)) this.#replace({ ...file, onDisk: 'changed' });
-      else if (content.kind === 'text') this.#replace(freshFile(path, content.text, etag));
-      else await this.#load(path);
+      else this.#replace(contentOf(file, bytes, etag));
     } catch (error) {
       if (error instanceof ApiError && error.code === 'not_found') this.removed(path);
       // Any other failure says nothing about the file; the next change or save does.
     }
   }
 
-  async #load(path: string): Promise<void> {
+  #tab(id: number): OpenFile | undefined {
+    return this.#state.files.find((file) => file.id === id);
+  }
+
+  /** Takes over what the seat has. A tab that has nothing to show yet shows why; any other one stays, and it throws. */
+  async #load(id: number): Promise<void> {
+    const path = this.#tab(id)?.path;
+    if (path === undefined) return;
     try {
       const { bytes, etag } = await this.#seat.read(path);
-      if (!this.find(path)) return;
-      const content = bytes.length > MAX_EDITOR_BYTES ? ({ kind: 'large' } as const) : classify(path, bytes);
-      if (content.kind === 'text') this.#replace(freshFile(path, content.text, etag));
-      else if (content.kind === 'image') this.#replace({ kind: 'image', path, bytes, mime: content.mime });
-      else this.#replace({ kind: content.kind, path, size: bytes.length });
+      const file = this.#tab(id);
+      if (file) this.#replace(contentOf(file, bytes, etag));
     } catch (error) {
-      if (this.find(path)) this.#replace({ kind: 'failed', path, message: messageOf(error) });
+      const file = this.#tab(id);
+      if (!file) return;
+      if (file.path !== path) await this.#load(id);
+      else if (file.kind === 'loading' || file.kind === 'failed')
+        this.#replace({ kind: 'failed', id, path, message: messageOf(error) });
+      else throw error;
     }
   }
 
-  async #write(file: TextFile, condition: WriteCondition): Promise<void> {
-    if (file.saving) return;
+  /** What was typed while the last save was on its way. */
+  async #saveRest(id: number): Promise<void> {
+    const file = this.#tab(id);
+    if (file?.kind === 'text' && isDirty(file) && !file.conflict) await this.#write(id, conditionOf(file));
+  }
+
+  /** One write of a file at a time. */
+  async #write(id: number, condition: WriteCondition): Promise<void> {
+    if (this.#writes.has(id)) return;
+    const current = this.#send(id, condition).finally(() => this.#writes.delete(id));
+    this.#writes.set(id, { current, next: undefined });
+    await current;
+  }
+
+  async #send(id: number, condition: WriteCondition): Promise<void> {
+    const file = this.#tab(id);
+    if (file?.kind !== 'text') return;
     const { path, text } = file;
     this.#replace({ ...file, saving: true, conflict: false });
     try {
       const etag = await this.#seat.write(path, text, condition);
-      const now = this.find(path);
-      if (now?.kind === 'text')
-        this.#replace({ ...now, saving: false, savedText: text, etag, onDisk: 'same' });
+      const now = this.#tab(id);
+      if (now?.kind !== 'text') return;
+      this.#replace({ ...now, saving: false, savedText: text, etag, onDisk: 'same' });
+      // Renamed meanwhile, and nothing says which came first: the file of the new name gets the text as well.
+      if (now.path !== path && typeof condition === 'string') await this.#send(id, 'always');
     } catch (error) {
-      const now = this.find(path);
+      const now = this.#tab(id);
+      if (now?.kind !== 'text') throw error;
       const code = error instanceof ApiError ? error.code : undefined;
-      if (now?.kind === 'text') {
-        const gone = code === 'not_found';
-        const conflict = code === 'precondition_failed' || code === 'already_exists';
-        this.#replace({ ...now, saving: false, conflict, onDisk: gone ? 'deleted' : now.onDisk });
-        if (conflict) return;
-        // Deleted meanwhile: saving means to bring it back.
-        if (gone && condition !== 'create') {
-          await this.save(path);
-          return;
-        }
+      const gone = code === 'not_found';
+      const conflict = code === 'precondition_failed' || code === 'already_exists';
+      if (now.path !== path && (gone || conflict)) {
+        // It was another name's turn: under the new one it is the version that was read.
+        await this.#send(id, condition);
+        return;
       }
-      throw error;
+      this.#replace({ ...now, saving: false, conflict, onDisk: gone ? 'deleted' : now.onDisk });
+      if (conflict) return;
+      // Deleted meanwhile: saving means to bring it back.
+      if (gone && condition !== 'create') await this.#send(id, 'create');
+      else throw error;
     }
   }
 
   #replace(file: OpenFile): void {
-    const files = this.#state.files.map((old) => (old.path === file.path ? file : old));
+    const files = this.#state.files.map((old) => (old.id === file.id ? file : old));
     this.#set({ ...this.#state, files });
   }
 
@@ -209,8 +253,4 @@ export class OpenFiles {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
-}
-
-function freshFile(path: string, text: string, etag: string): TextFile {
-  return { kind: 'text', path, text, savedText: text, etag, saving: false, onDisk: 'same', conflict: false };
 }

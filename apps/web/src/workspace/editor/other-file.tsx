@@ -1,7 +1,8 @@
 import type { LucideIcon } from 'lucide-react';
 import { Download, RotateCw } from 'lucide-react';
 import type { ReactNode } from 'react';
-import { useFileActions } from '../files/file-actions.ts';
+import { Spinner } from '../../ui/spinner.tsx';
+import { useDownload } from '../files/use-download.ts';
 
 interface OtherFileProps {
   readonly icon: LucideIcon;
@@ -11,11 +12,9 @@ interface OtherFileProps {
   readonly onRetry?: () => void;
 }
 
-const nothingToRefresh = async () => {};
-
 /** A file that the editor does not show, and what can be done with it instead. */
 export function OtherFile({ icon: Icon, title, path, children, onRetry }: OtherFileProps) {
-  const { download } = useFileActions(nothingToRefresh);
+  const { running, start } = useDownload();
   return (
     <div className="other-file">
       <Icon size={34} strokeWidth={1.5} aria-hidden />
@@ -26,8 +25,14 @@ export function OtherFile({ icon: Icon, title, path, children, onRetry }: OtherF
           <RotateCw size={16} aria-hidden /> Try again
         </button>
       ) : (
-        <button type="button" className="button" onClick={() => void download(path, 'file')}>
-          <Download size={16} aria-hidden /> Download
+        <button
+          type="button"
+          className="button"
+          aria-disabled={running !== undefined}
+          onClick={() => start(path, 'file')}
+        >
+          {running ? <Spinner size={16} /> : <Download size={16} aria-hidden />}
+          {running ? 'Downloading…' : 'Download'}
         </button>
       )}
     </div>

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react';
 import { useTheme } from '../../ui/theme.ts';
 import { useWorkspace } from '../context.ts';
 import { applyTheme, EDITOR_OPTIONS, monaco } from './monaco.ts';
-import type { TextFile } from './open-files.ts';
+import type { TextFile } from './open-file.ts';
 
 interface TextEditorProps {
   readonly file: TextFile;

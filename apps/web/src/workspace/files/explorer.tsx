@@ -18,16 +18,19 @@ import { Menu } from '../../ui/menu.tsx';
 import { toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import { useOpenFiles } from '../editor/use-open-files.ts';
+import { DownloadStrip } from './download-strip.tsx';
 import type { FileUpload } from './dropped-files.ts';
 import { droppedFiles } from './dropped-files.ts';
 import { EntryMenu } from './entry-menu.tsx';
 import { useFileActions } from './file-actions.ts';
 import { isWithin, joinPath, nameOf, parentOf } from './file-path.ts';
 import { NameInput } from './name-input.tsx';
+import { useTakenQuestion } from './taken-dialog.tsx';
 import { treeKey } from './tree-keys.ts';
 import type { TreeRow } from './tree-model.ts';
 import { visibleRows } from './tree-model.ts';
 import { TreeRowView } from './tree-row.tsx';
+import { useDownload } from './use-download.ts';
 import { useTree } from './use-tree.ts';
 
 interface ExplorerProps {
@@ -43,7 +46,9 @@ export function Explorer({ onOpen }: ExplorerProps) {
   const { session } = useWorkspace();
   const { active } = useOpenFiles();
   const { tree, error, unfold, fold, foldAll, refresh } = useTree();
-  const actions = useFileActions(refresh);
+  const [question, ask] = useTakenQuestion();
+  const actions = useFileActions(refresh, ask);
+  const download = useDownload();
   const rows = useMemo(() => visibleRows(tree), [tree]);
   const [focused, setFocused] = useState<string>();
   const [editing, setEditing] = useState<Editing>();
@@ -169,7 +174,8 @@ export function Explorer({ onOpen }: ExplorerProps) {
             size="small"
             icon={Download}
             label="Download everything"
-            onClick={() => void actions.download('', 'directory')}
+            aria-disabled={download.running !== undefined}
+            onClick={() => download.start('', 'directory')}
           />
           <Menu
             trigger={<IconButton size="small" icon={Ellipsis} label="More for the files" />}
@@ -194,6 +200,7 @@ export function Explorer({ onOpen }: ExplorerProps) {
           }}
         />
       </header>
+      <DownloadStrip {...download} />
       <ContextMenu.Root>
         <ContextMenu.Trigger asChild>
           <div
@@ -267,7 +274,7 @@ export function Explorer({ onOpen }: ExplorerProps) {
           onNewFolder={() => begin('directory')}
           onUpload={() => picker.current?.click()}
           onDownload={() =>
-            void actions.download(
+            download.start(
               row?.path ?? '',
               row === undefined || row.type === 'directory' ? 'directory' : 'file',
             )
@@ -288,6 +295,7 @@ export function Explorer({ onOpen }: ExplorerProps) {
           ? 'The folder and everything in it are deleted. This cannot be undone.'
           : 'The file is deleted. This cannot be undone.'}
       </Confirm>
+      {question}
     </section>
   );
 }

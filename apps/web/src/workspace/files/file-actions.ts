@@ -4,6 +4,8 @@ import { toast, toastError } from '../../ui/toast.ts';
 import { useWorkspace } from '../context.ts';
 import type { FileUpload } from './dropped-files.ts';
 import { joinPath, nameOf, parentOf } from './file-path.ts';
+import type { TakenChoice } from './upload.ts';
+import { uploadFiles } from './upload.ts';
 
 export interface FileActions {
   /** Returns whether it was made. */
@@ -12,21 +14,13 @@ export interface FileActions {
   rename(path: string, name: string): Promise<boolean>;
   remove(path: string): Promise<void>;
   upload(directory: string, uploads: readonly FileUpload[]): Promise<void>;
-  download(path: string, kind: 'file' | 'directory'): Promise<void>;
-}
-
-function saveAs(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The browser reads the blob after the click returns.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 /** What a learner does to files, with what went wrong told in a toast. */
-export function useFileActions(refresh: (directory: string) => Promise<void>): FileActions {
+export function useFileActions(
+  refresh: (directory: string) => Promise<void>,
+  ask: (taken: readonly string[]) => Promise<TakenChoice>,
+): FileActions {
   const { files, openFiles } = useWorkspace();
   return useMemo(() => {
     const attempt = async (directory: string, work: () => Promise<unknown>): Promise<boolean> => {
@@ -43,16 +37,6 @@ export function useFileActions(refresh: (directory: string) => Promise<void>): F
       } finally {
         await refresh(directory);
       }
-    };
-    /** Makes the folders of an uploaded one; those that exist are there already. */
-    const makeParents = async (path: string, root: string, made: Set<string>): Promise<void> => {
-      const parent = parentOf(path);
-      if (parent === root || parent === '' || made.has(parent)) return;
-      await makeParents(parent, root, made);
-      await files.makeDirectory(parent).catch((error: unknown) => {
-        if (!(error instanceof ApiError && error.code === 'already_exists')) throw error;
-      });
-      made.add(parent);
     };
     return {
       async createFile(directory, name) {
@@ -76,26 +60,14 @@ export function useFileActions(refresh: (directory: string) => Promise<void>): F
         });
       },
       async upload(directory, uploads) {
-        let done = 0;
-        await attempt(directory, async () => {
-          const made = new Set<string>();
-          for (const { path, file } of uploads) {
-            await makeParents(joinPath(directory, path), directory, made);
-            await files.write(joinPath(directory, path), file, 'always');
-            done += 1;
-          }
-        });
-        if (done > 0) toast(done === 1 ? `Uploaded ${uploads[0]?.path}.` : `Uploaded ${done} files.`);
-      },
-      async download(path, kind) {
-        try {
-          const blob = await files.download(path, kind);
-          const name = nameOf(path) || 'workspace';
-          saveAs(blob, kind === 'file' ? name : `${name}.zip`);
-        } catch (error) {
-          toastError(error);
-        }
+        const written: string[] = [];
+        await attempt(directory, () =>
+          uploadFiles({ files, ask, onWritten: (path) => written.push(path) }, directory, uploads),
+        );
+        const [first] = written;
+        if (first === undefined) return;
+        toast(written.length === 1 ? `Uploaded ${nameOf(first)}.` : `Uploaded ${written.length} files.`);
       },
     };
-  }, [files, openFiles, refresh]);
+  }, [files, openFiles, refresh, ask]);
 }

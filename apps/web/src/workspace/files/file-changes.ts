@@ -50,10 +50,19 @@ export class FileChanges {
     );
   }
 
+  /** Connects anew: a connection that is there may be dead without having been told. */
+  restart(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close(1000);
+    this.start();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
     this.#socket?.close(1000);
     this.#socket = undefined;
   }

@@ -25,8 +25,13 @@ export interface SeatFiles {
   remove(path: string): Promise<void>;
   makeDirectory(path: string): Promise<void>;
   move(from: string, to: string): Promise<void>;
-  /** A file's bytes, or a directory as a zip. */
-  download(path: string, kind: 'file' | 'directory'): Promise<Blob>;
+  /** A file's bytes, or a directory as a zip; the watcher hears how many have come, and may end it. */
+  download(path: string, kind: 'file' | 'directory', watch?: DownloadWatch): Promise<Blob>;
+}
+
+export interface DownloadWatch {
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** Where the seat is and a token for it: another one than `refused`, where that is given. */
@@ -90,12 +95,29 @@ export function seatFiles(access: SeatAccessor): SeatFiles {
     async move(from, to) {
       await call('POST', '/files/move', json({ from, to }));
     },
-    async download(path, kind) {
-      const response =
-        kind === 'file'
-          ? await call('GET', at('/content', path))
-          : await call('GET', `${at('/archive', path)}&format=zip`);
-      return response.blob();
+    async download(path, kind, watch) {
+      const route = kind === 'file' ? at('/content', path) : `${at('/archive', path)}&format=zip`;
+      const response = await call('GET', route, watch ? { signal: watch.signal } : {});
+      // Read by the browser itself, which keeps a large blob on the disk.
+      if (!watch || !response.body) return response.blob();
+      return new Response(response.body.pipeThrough(counted(watch.onBytes))).blob();
     },
   };
+}
+
+/** Counts what passes; tells at most ten times a second. */
+function counted(
+  onBytes: (bytes: number) => void,
+): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let bytes = 0;
+  let told = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      bytes += chunk.length;
+      controller.enqueue(chunk);
+      if (performance.now() - told < 100) return;
+      told = performance.now();
+      onBytes(bytes);
+    },
+  });
 }

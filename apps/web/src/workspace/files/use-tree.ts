@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { ApiError } from '../../api/api-error.ts';
 import { useWorkspace } from '../context.ts';
-import { isWithin } from './file-path.ts';
 import type { Tree } from './tree-model.ts';
 import { allFolded, emptyTree, folded, listed, staleDirectories, unfolded, unlisted } from './tree-model.ts';
 
@@ -17,7 +16,7 @@ export interface TreeHandle {
 
 /** The seat's files as a tree that follows what happens in the seat. */
 export function useTree(): TreeHandle {
-  const { files, changes, openFiles } = useWorkspace();
+  const { files, changes } = useWorkspace();
   const [tree, setTree] = useState<Tree>(emptyTree);
   const [error, setError] = useState<unknown>();
   const current = useRef(tree);
@@ -43,15 +42,8 @@ export function useTree(): TreeHandle {
     void refresh();
     return changes.subscribe((told) => {
       for (const directory of staleDirectories(current.current, told)) void refresh(directory);
-      const everything = told.some(({ kind }) => kind === 'overflow');
-      for (const { path } of openFiles.state.files) {
-        const touched = told.some((change) => change.path === path && change.kind !== 'deleted');
-        const deleted = told.some((change) => change.kind === 'deleted' && isWithin(path, change.path));
-        // An atomic write is told as deleted and created: asking the seat settles it.
-        if (everything || touched || deleted) void openFiles.refresh(path);
-      }
     });
-  }, [changes, openFiles, refresh]);
+  }, [changes, refresh]);
 
   const unfold = useCallback(
     (directory: string) => {

@@ -1,7 +1,14 @@
 import { CloudOff, CornerDownLeft, OctagonAlert, RotateCw } from 'lucide-react';
 import { Spinner } from '../../ui/spinner.tsx';
 import { useNow } from '../../ui/time.ts';
-import type { ConnectionState } from './terminal-connection.ts';
+import type { ConnectionState, WaitCause } from './terminal-connection.ts';
+
+const WAITS: Record<WaitCause, string> = {
+  network: 'The connection is lost. Your shell goes on running.',
+  seat: 'Your seat is restarting. Your files are safe.',
+  blocked:
+    'Your seat answers, but the terminal does not get through. A proxy, a VPN or a browser extension may block WebSockets: try without it, or on another network.',
+};
 
 interface ConnectionStripProps {
   readonly state: ConnectionState;
@@ -34,12 +41,9 @@ export function ConnectionStrip({ state, heldBytes, onRetry }: ConnectionStripPr
             <CloudOff size={15} aria-hidden />
           )}
           <span>
-            {state.cause === 'seat'
-              ? 'Your seat is restarting. Your files are safe.'
-              : 'The connection is lost. Your shell goes on running.'}{' '}
-            <Countdown at={state.at} />
+            {WAITS[state.cause]} <Countdown at={state.at} />
           </span>
-          <Kept bytes={heldBytes} />
+          <Kept bytes={heldBytes} seat={state.cause === 'seat'} />
           <button type="button" className="button small" onClick={onRetry}>
             Try now
           </button>
@@ -76,24 +80,12 @@ function Countdown({ at }: { readonly at: number }) {
   return <span>{seconds === 0 ? 'Trying again…' : `Trying again in ${seconds} s.`}</span>;
 }
 
-function Kept({ bytes }: { readonly bytes: number }) {
-  return bytes === 0 ? null : <span className="badge tone-good">What you type is kept and sent</span>;
-}
-
-/** The state in words, for the status bar and for screen readers. */
-export function stateText(state: ConnectionState): string {
-  switch (state.kind) {
-    case 'ready':
-      return 'Connected';
-    case 'connecting':
-      return state.attempt === 0 ? 'Connecting' : 'Reconnecting';
-    case 'waiting':
-      return state.cause === 'seat' ? 'Seat restarting' : 'Disconnected';
-    case 'exited':
-      return 'Shell ended';
-    case 'refused':
-      return 'Refused';
-    case 'closed':
-      return 'Closed';
-  }
+function Kept({ bytes, seat = false }: { readonly bytes: number; readonly seat?: boolean }) {
+  if (bytes === 0) return null;
+  // A seat that restarts may come back with another shell, which gets nothing that was meant for the old one.
+  return seat ? (
+    <span className="badge tone-warn">Sent if your shell comes back</span>
+  ) : (
+    <span className="badge tone-good">What you type is kept and sent</span>
+  );
 }

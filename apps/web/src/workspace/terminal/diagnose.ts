@@ -36,7 +36,7 @@ export async function isReachable(pass: SeatPass): Promise<boolean> {
  * A machine with seats that does not answer may have lost them to another: the server knows where the seat is now.
  * Where it names the same place, this browser's network may be what is in the way, and the server leads around it.
  */
-async function askServer(pass: SeatPass, error: unknown): Promise<undefined> {
+async function askServer(pass: SeatPass, error: unknown): Promise<'elsewhere'> {
   if (error instanceof ApiError) throw error;
   const before = seatBase(pass.session, window.location.href);
   if (new URL(before).origin === window.location.origin) {
@@ -45,10 +45,10 @@ async function askServer(pass: SeatPass, error: unknown): Promise<undefined> {
     throw error;
   }
   const session = await pass.renew();
-  if (seatBase(session, window.location.href) !== before) return undefined;
+  if (seatBase(session, window.location.href) !== before) return 'elsewhere';
   const answer = await probe(throughServer(session)).catch((silence: unknown) => silence);
   if (answer === undefined) pass.goThroughServer();
-  return undefined;
+  return 'elsewhere';
 }
 
 /** Finds out why the terminal's connection failed, and renews the token where that helps. */
@@ -60,7 +60,8 @@ export async function diagnose(
   try {
     if (reason === 'failed') {
       const answer = await probe(pass.session).catch((error: unknown) => askServer(pass, error));
-      if (answer === undefined) return 'retry';
+      if (answer === 'elsewhere') return 'retry';
+      if (answer === undefined) return 'seat-answers';
       if (answer.status === 503) {
         const { state } = await joinInfo(pass.code);
         if (state !== 'stopped') return 'seat-not-running';

@@ -21,11 +21,14 @@ test('a first attach to an old shell starts at what is kept, on a blank screen',
 });
 
 test('an offset ahead of ours, or behind it, asks for a cleared screen', () => {
-  for (const offset of [9_000, 3]) {
+  for (const [offset, screen] of [
+    [9_000, 'redraw'],
+    [3, 'other-shell'],
+  ] as const) {
     const account = new OutputAccount();
     account.ready(0, MIB);
     account.arrived(100);
-    assert.equal(account.ready(offset, MIB).screen, 'redraw');
+    assert.equal(account.ready(offset, MIB).screen, screen);
     assert.equal(account.received, offset);
   }
 });

@@ -18,10 +18,19 @@ export class OutputAccount {
 
   /**
    * The server attached us at `offset`. `continue`: it goes on exactly where we are. `redraw`: what
-   * we miss is no longer kept, or the shell is another one, so the screen must be cleared first.
+   * we miss is no longer kept, so the screen must be cleared first. `other-shell`: this one has not put
+   * out as much as we have, so it is not the one that we had; its screen is empty as well.
    */
-  ready(offset: number, windowBytes: number): { connection: number; screen: 'continue' | 'redraw' } {
-    const screen = offset === this.#received || this.#received === 0 ? 'continue' : 'redraw';
+  ready(
+    offset: number,
+    windowBytes: number,
+  ): { connection: number; screen: 'continue' | 'redraw' | 'other-shell' } {
+    const screen =
+      offset === this.#received || this.#received === 0
+        ? 'continue'
+        : offset < this.#received
+          ? 'other-shell'
+          : 'redraw';
     this.#received = offset;
     this.#connection += 1;
     this.#unacknowledged = 0;

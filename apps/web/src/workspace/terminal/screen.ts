@@ -2,6 +2,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import { copyText } from '../../ui/clipboard.ts';
 import type { Theme } from '../../ui/theme.ts';
+import { toast } from '../../ui/toast.ts';
 import { XTERM_THEMES } from './xterm-theme.ts';
 import '@xterm/xterm/css/xterm.css';
 
@@ -35,8 +36,11 @@ function handleKeys(terminal: Terminal, send: (text: string) => void): void {
     if (copies && !altKey && !metaKey && terminal.hasSelection()) {
       if (event.type === 'keydown') {
         event.preventDefault();
-        void copyText(terminal.getSelection());
-        terminal.clearSelection();
+        // A selection that could not be copied stays, to be copied by the browser's own menu.
+        void copyText(terminal.getSelection()).then((copied) => {
+          if (copied) terminal.clearSelection();
+          else toast('The browser did not let this be copied. The text is still selected.', 'bad');
+        });
       }
       return false;
     }
@@ -55,7 +59,8 @@ export function openScreen(element: HTMLElement, options: ScreenOptions): Screen
     scrollback: 10_000,
     cursorBlink: !calm,
     minimumContrastRatio: 4.5,
-    macOptionIsMeta: true,
+    // On a Mac, Option types @ [ ] { } | \ ~ on most keyboards of Europe; Esc stands in for Meta.
+    macOptionIsMeta: false,
     rightClickSelectsWord: true,
     screenReaderMode: options.screenReader,
   });

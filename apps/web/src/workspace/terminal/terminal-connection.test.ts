@@ -47,6 +47,7 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
   let timerId = 0;
   let now = 0;
   let screen = '';
+  let drops = 0;
   const env: TerminalEnvironment = {
     credentials: async () => ({ url: 'ws://seat/terminal', token: 'T' }),
     openSocket: (_url, protocols) => {
@@ -66,6 +67,9 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
     size: () => ({ cols: 80, rows: 24 }),
     onState: (state) => states.push(state),
     onHeldInput: () => {},
+    onInputDropped: () => {
+      drops += 1;
+    },
     now: () => now,
     random: () => 0,
     setTimer: (callback) => {
@@ -79,6 +83,7 @@ function setUp(diagnosis: Diagnosis = 'retry', reachable = true) {
     sockets,
     states,
     screen: () => screen,
+    drops: () => drops,
     last: () => sockets.at(-1) as FakeSocket,
     advance: (ms: number) => {
       now += ms;
@@ -162,6 +167,32 @@ test('input that nothing answers makes it look after the connection', async () =
   }
 });
 
+test('a connection that stays silent while the seat answers beside it is replaced, one that is heard stays', async () => {
+  for (const heard of ['nothing', 'before the first look', 'before the second look'] as const) {
+    const { connection, last, sockets, fireTimers } = setUp('retry', true);
+    connection.connect();
+    await settle();
+    last().ready(0);
+    last().output('prompt');
+    connection.send(encode('x'));
+    if (heard === 'before the first look') last().output('x');
+    fireTimers();
+    await settle();
+    if (heard === 'before the second look') last().output('x');
+    fireTimers();
+    await settle();
+    assert.equal(sockets.length, heard === 'nothing' ? 2 : 1, heard);
+    if (heard !== 'nothing') continue;
+    last().ready(6);
+    assert.equal(last().controls[0]?.after, 6);
+    fireTimers();
+    await settle();
+    fireTimers();
+    await settle();
+    assert.equal(sockets.length, 2, 'nothing was typed since');
+  }
+});
+
 test('a shell that is another one starts on a cleared screen', async () => {
   const { connection, last, screen } = setUp();
   connection.connect();
@@ -174,6 +205,32 @@ test('a shell that is another one starts on a cleared screen', async () => {
   last().ready(2);
   last().output('new');
   assert.equal(screen(), 'new');
+});
+
+test('keys typed for a shell that is gone are not sent to the next one, and the person is told', async () => {
+  const { connection, last, drops } = setUp();
+  connection.connect();
+  await settle();
+  last().ready(0);
+  last().output('in an editor');
+  last().onclose?.({ code: 1006 });
+  connection.send(encode(':wq\rrm -r *\r'));
+  await settle();
+  await settle();
+  last().ready(0);
+  assert.equal(last().input, '');
+  assert.equal(drops(), 1);
+  connection.send(encode('ls\r'));
+  assert.equal(last().input, 'ls\r');
+  last().output('a prompt');
+  last().onclose?.({ code: 1006 });
+  connection.send(encode('make\r'));
+  await settle();
+  connection.connect();
+  await settle();
+  last().ready(1_000_000);
+  assert.equal(last().input, 'make\r', 'the same shell, after more output than is kept');
+  assert.equal(drops(), 1);
 });
 
 test('after an exit nothing reconnects until asked, and then from the beginning', async () => {
@@ -205,6 +262,25 @@ test('failures wait longer and longer, and say when the next attempt is', async 
   fireTimers();
   await settle();
   assert.equal(sockets.length, 3);
+});
+
+test('a terminal that fails again and again beside a seat that answers is blocked on its way', async () => {
+  const { connection, last, states, fireTimers } = setUp('seat-answers');
+  const causes = () => states.flatMap((state) => (state.kind === 'waiting' ? [state.cause] : []));
+  const fail = async () => {
+    last().onclose?.({ code: 1006 });
+    await settle();
+    fireTimers();
+    await settle();
+  };
+  connection.connect();
+  await settle();
+  for (let round = 0; round < 4; round += 1) await fail();
+  // The first failure is followed by another attempt at once.
+  assert.deepEqual(causes(), ['network', 'blocked', 'blocked']);
+  last().ready(0);
+  await fail();
+  assert.equal(causes().at(-1), 'network', 'one that got through was not blocked');
 });
 
 test('a connection that is dropped as soon as it is ready does not reconnect in a tight loop', async () => {

@@ -11,7 +11,7 @@ import { reconnectDelayMs } from './reconnect-schedule.ts';
 import { readServerMessage } from './server-message.ts';
 
 /** Why there is no terminal right now, when it comes back by itself. */
-export type WaitCause = 'network' | 'seat';
+export type WaitCause = 'network' | 'seat' | 'blocked';
 
 export type ConnectionState =
   | { readonly kind: 'connecting'; readonly attempt: number }
@@ -23,8 +23,11 @@ export type ConnectionState =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'closed' };
 
-/** What a failed connection turned out to be. `gone`: the caller shows why; nothing is tried again. */
-export type Diagnosis = 'retry' | 'seat-not-running' | 'gone';
+/**
+ * What a failed connection turned out to be. `seat-answers`: a plain request gets through to the seat.
+ * `gone`: the caller shows why; nothing is tried again.
+ */
+export type Diagnosis = 'retry' | 'seat-answers' | 'seat-not-running' | 'gone';
 
 /** The part of a WebSocket that a connection uses. */
 export interface Socket {
@@ -52,6 +55,8 @@ export interface TerminalEnvironment {
   size(): { cols: number; rows: number };
   onState(state: ConnectionState): void;
   onHeldInput(bytes: number): void;
+  /** Held input was for a shell that is gone, and goes to no other one. */
+  onInputDropped(): void;
   now(): number;
   random(): number;
   setTimer(callback: () => void, ms: number): unknown;
@@ -64,6 +69,8 @@ const INPUT_FRAME_BYTES = 32 * 1024;
 const READY_TIMEOUT_MS = 10_000;
 /** Input that nothing answers for so long may have gone nowhere: the connection is looked after. */
 const SILENCE_MS = 5_000;
+/** So many failures in a row beside a seat that answers mean that something on the way lets no WebSocket through. */
+const BLOCKED_AFTER = 3;
 /** A connection that lasted this long was a good one: the next failure starts the schedule anew. */
 const STABLE_MS = 5_000;
 
@@ -76,6 +83,8 @@ export class TerminalConnection {
   #state: ConnectionState = { kind: 'closed' };
   #connection = 0;
   #attempt = 0;
+  /** Failures in a row while the seat answers plain requests. */
+  #besideAnswers = 0;
   /** Counts attempts to connect, so that what belongs to an abandoned one is ignored. */
   #generation = 0;
   #timer: unknown;
@@ -114,10 +123,7 @@ export class TerminalConnection {
         this.#socket.send(frame);
         this.#input.sentInput(frame);
       }
-      this.#silenceTimer ??= this.#env.setTimer(() => {
-        this.#silenceTimer = undefined;
-        void this.doubt();
-      }, SILENCE_MS);
+      this.#silenceTimer ??= this.#env.setTimer(() => void this.#silent(), SILENCE_MS);
       return true;
     }
     if (this.#state.kind === 'exited' || this.#state.kind === 'refused') return false;
@@ -140,6 +146,16 @@ export class TerminalConnection {
     const generation = this.#generation;
     const reachable = await this.#env.isReachable();
     if (!reachable && generation === this.#generation && this.#state.kind === 'ready') this.connect();
+  }
+
+  /** Nothing has answered the input. The seat may answer beside a connection that leads nowhere any more. */
+  async #silent(): Promise<void> {
+    const timer = this.#silenceTimer;
+    await this.doubt();
+    // Heard of, or connected anew, while it was asked.
+    if (this.#state.kind !== 'ready' || this.#silenceTimer !== timer) return;
+    // A program that takes input in silence loses nothing by another connection: it goes on at the same byte.
+    this.#silenceTimer = this.#env.setTimer(() => this.connect(), SILENCE_MS);
   }
 
   close(): void {
@@ -194,11 +210,15 @@ export class TerminalConnection {
     this.#env.clearTimer(this.#timer);
     const { connection, screen } = this.#output.ready(offset, windowBytes);
     this.#connection = connection;
-    if (screen === 'redraw') this.#env.clear();
+    if (screen !== 'continue') this.#env.clear();
+    // What was meant for a program in the old shell would run as commands in the new one.
+    const dropped = screen === 'other-shell' && this.#input.release().length > 0;
     this.#readyAt = this.#env.now();
+    this.#besideAnswers = 0;
     this.#enter({ kind: 'ready' });
     for (const input of this.#input.release()) this.send(input as Uint8Array<ArrayBuffer>);
     this.#env.onHeldInput(0);
+    if (dropped) this.#env.onInputDropped();
     // The window may have changed since the attach was sent.
     this.resize(this.#env.size().cols, this.#env.size().rows);
   }
@@ -225,15 +245,20 @@ export class TerminalConnection {
       this.#enter({ kind: 'closed' });
       return;
     }
+    this.#besideAnswers = diagnosis === 'seat-answers' ? this.#besideAnswers + 1 : 0;
     const delayMs = reconnectDelayMs(this.#attempt, this.#env.random);
     this.#attempt += 1;
     if (delayMs === 0) {
       this.connect();
       return;
     }
-    const cause: WaitCause = diagnosis === 'seat-not-running' ? 'seat' : 'network';
-    this.#enter({ kind: 'waiting', cause, at: this.#env.now() + delayMs });
+    this.#enter({ kind: 'waiting', cause: this.#causeOf(diagnosis), at: this.#env.now() + delayMs });
     this.#timer = this.#env.setTimer(() => this.connect(), delayMs);
+  }
+
+  #causeOf(diagnosis: Diagnosis): WaitCause {
+    if (diagnosis === 'seat-not-running') return 'seat';
+    return this.#besideAnswers >= BLOCKED_AFTER ? 'blocked' : 'network';
   }
 
   #heard(): void {

@@ -1,5 +1,5 @@
 import { Maximize2, Minimize2, SquareTerminal, Volume2 } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { IconButton } from '../../ui/icon-button.tsx';
 import type { SeatLoss } from '../seat-pass.ts';
 import { ConnectionStrip } from './connection-strip.tsx';
@@ -19,7 +19,8 @@ interface TerminalPaneProps {
 export function TerminalPane(props: TerminalPaneProps) {
   const { screenReader, onScreenReader, maximized, onMaximize, onState, onLost } = props;
   const element = useRef<HTMLDivElement>(null);
-  const terminal = useTerminal({ element, screenReader, onLost });
+  const wayOut = useId();
+  const terminal = useTerminal({ element, screenReader, describedBy: wayOut, onLost });
   const { state, heldBytes } = terminal;
 
   useEffect(() => onState(state, heldBytes), [state, heldBytes, onState]);
@@ -30,6 +31,9 @@ export function TerminalPane(props: TerminalPaneProps) {
         <h2>
           <SquareTerminal size={15} aria-hidden /> Terminal
         </h2>
+        <span className="way-out soft" id={wayOut}>
+          <kbd>F6</kbd> leaves<span className="visually-hidden"> the terminal</span>
+        </span>
         <div className="pane-tools">
           <IconButton
             size="small"

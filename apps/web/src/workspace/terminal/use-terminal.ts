@@ -10,12 +10,10 @@ import { seatAccess } from '../use-seat.ts';
 import { diagnose, isReachable } from './diagnose.ts';
 import type { Screen } from './screen.ts';
 import { openScreen } from './screen.ts';
+import { watchSleep } from './sleep-watch.ts';
 import type { ConnectionState, Socket } from './terminal-connection.ts';
 import { TerminalConnection } from './terminal-connection.ts';
 import { XTERM_THEMES } from './xterm-theme.ts';
-
-/** A clock that jumps this far has slept: the connection is likely dead without knowing. */
-const SLEPT_MS = 20_000;
 
 export interface TerminalHandle {
   readonly state: ConnectionState;
@@ -29,11 +27,13 @@ export interface TerminalHandle {
 interface TerminalParts {
   readonly element: RefObject<HTMLElement | null>;
   readonly screenReader: boolean;
+  /** Id of what tells how the keyboard gets out. */
+  readonly describedBy: string;
   readonly onLost: (loss: SeatLoss) => void;
 }
 
 /** A terminal in `element`, connected to the seat for as long as the component lives. */
-export function useTerminal({ element, screenReader, onLost }: TerminalParts): TerminalHandle {
+export function useTerminal({ element, screenReader, describedBy, onLost }: TerminalParts): TerminalHandle {
   const { pass } = useWorkspace();
   const [state, setState] = useState<ConnectionState>({ kind: 'connecting', attempt: 0 });
   const [heldBytes, setHeldBytes] = useState(0);
@@ -87,11 +87,14 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
         }, 300);
       },
       onHeldInput: setHeldBytes,
+      onInputDropped: () =>
+        toast('The seat has a new shell. What you typed for the old one was not sent to it.', 'bad'),
       now: Date.now,
       random: Math.random,
       setTimer: (callback, ms) => setTimeout(callback, ms),
       clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
     });
+    screen.terminal.textarea?.setAttribute('aria-describedby', describedBy);
     screenRef.current = screen;
     connectionRef.current = connection;
     connection.connect();
@@ -108,24 +111,20 @@ export function useTerminal({ element, screenReader, onLost }: TerminalParts): T
     const doubt = () => void connection.doubt();
     window.addEventListener('online', check);
     window.addEventListener('offline', doubt);
-    let seen = Date.now();
-    const watch = setInterval(() => {
-      const now = Date.now();
-      if (now - seen > SLEPT_MS) check();
-      seen = now;
-    }, 5_000);
+    // After a sleep the connection is likely dead without knowing.
+    const endWatch = watchSleep({ document, now: Date.now, onSlept: check });
 
     return () => {
       disposed = true;
       window.removeEventListener('online', check);
       window.removeEventListener('offline', doubt);
-      clearInterval(watch);
+      endWatch();
       cancelAnimationFrame(frame);
       resized.disconnect();
       connection.close();
       screen.dispose();
     };
-  }, [element, pass, onLost]);
+  }, [element, pass, describedBy, onLost]);
 
   useEffect(() => {
     if (screenRef.current) screenRef.current.terminal.options.theme = XTERM_THEMES[theme];
