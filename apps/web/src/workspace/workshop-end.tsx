@@ -5,11 +5,10 @@ import { IconButton } from '../ui/icon-button.tsx';
 import { clockTime, useNow } from '../ui/time.ts';
 import { useWorkspace } from './context.ts';
 import { endMark } from './end-mark.ts';
-import { useFileActions } from './files/file-actions.ts';
+import { useDownload } from './files/use-download.ts';
 
 const LOOK_MS = 1_000;
 const THEN = 'Then your seat and its files are gone: download what you want to keep.';
-const nothingToRefresh = async () => {};
 
 /** How long the workshop lasts, in the status bar; nothing where no end is set. */
 export function TimeLeft() {
@@ -30,7 +29,7 @@ export function TimeLeft() {
 /** Says in time that the workshop ends, and what to do before it does. */
 export function EndNotice() {
   const { session, pass } = useWorkspace();
-  const { download } = useFileActions(nothingToRefresh);
+  const { running, start } = useDownload();
   const [dismissed, setDismissed] = useState('');
   useNow(LOOK_MS);
   const leftMs = pass.endsInMs();
@@ -54,9 +53,10 @@ export function EndNotice() {
           <button
             type="button"
             className="button small primary"
-            onClick={() => void download('', 'directory')}
+            aria-disabled={running !== undefined}
+            onClick={() => start('', 'directory')}
           >
-            <Download size={15} aria-hidden /> Download your files
+            <Download size={15} aria-hidden /> {running ? 'Downloading…' : 'Download your files'}
           </button>
           <IconButton size="small" icon={X} label="Close this notice" onClick={() => setDismissed(told)} />
         </section>

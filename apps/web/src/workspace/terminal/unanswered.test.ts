@@ -32,6 +32,7 @@ function setUp() {
     size: () => ({ cols: 80, rows: 24 }),
     onState: () => {},
     onHeldInput: () => {},
+    onInputDropped: () => {},
     now: () => now,
     random: () => 0,
     setTimer: (callback, ms) => {
