@@ -82,6 +82,25 @@ describe('a root disk', { skip: reason ?? false }, () => {
     await run('/usr/sbin/e2fsck', ['-fn', made.output]);
   });
 
+  test('is for every VM to read, and the same inside, when it is made under a strict umask', async () => {
+    const { output } = await make();
+    const sum = async () =>
+      createHash('sha256')
+        .update(await readFile(output))
+        .digest('hex');
+    const before = await sum();
+    const umask = process.umask(0o077);
+    try {
+      await make();
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal((await stat(output)).mode & 0o777, 0o644);
+    assert.equal(await sum(), before);
+    for (const path of ['/dev', '/run', '/sys', '/sbin'])
+      assert.match(await asked(`stat ${path}`), /Mode: +0755/);
+  });
+
   test('is the same to the byte when it is made again from the same', async () => {
     const sums: string[] = [];
     for (let round = 0; round < 2; round += 1) {

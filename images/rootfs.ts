@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type Dockerode from 'dockerode';
 import { imageId, streamed } from './engine-stream.ts';
+import { ensureMode, READABLE } from './file-mode.ts';
 import { ImageBuildError } from './image-build-error.ts';
 import { CommandFailed, runCommand } from './run-command.ts';
 
@@ -60,7 +61,10 @@ export async function buildRootfs(options: RootfsOptions): Promise<Rootfs> {
   const { inputs, tar } = await opened(source, options);
   const wanted = inputs === undefined ? undefined : hash(inputs, initScript.toString('base64'), options.size);
   const made = wanted !== undefined && (await recorded(output)) === wanted;
-  if (made) return { ...(await sizes(output)), output, built: false };
+  if (made) {
+    await ensureMode(output, READABLE);
+    return { ...(await sizes(output)), output, built: false };
+  }
 
   await mkdir(dirname(output), { recursive: true });
   // Beside the output, because /tmp may be memory, and a rename must stay on one disk.
@@ -181,6 +185,8 @@ async function buildImage(
 const MAKE_DISK = `set -eu
 archive=$1 script=$2 size=$3
 shift 3
+# Every VM reads the disk; and the source may lack directories, such as its own root.
+umask 022
 mkdir tree
 tar -x -p --numeric-owner --xattrs -C tree -f "$archive" ${EXCLUDED.map((path) => `--exclude='${path}' --exclude='./${path}'`).join(' ')}
 rm -f "$archive"
