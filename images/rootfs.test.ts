@@ -141,6 +141,30 @@ describe('a root disk', { skip: reason ?? false }, () => {
     assert.deepEqual(await readdir(out), ['rootfs.ext4']);
   });
 
+  test('takes away what a build left that was killed, and leaves one alone that is under way', async () => {
+    const out = join(directory, 'killed');
+    await mkdir(out);
+    const output = join(out, 'rootfs.ext4');
+    const underWay = join(out, 'rootfs.ext4.next-1');
+    const program = join(import.meta.dirname, 'rootfs.ts');
+    // It says something when it has begun.
+    const script = `
+      const { buildRootfs } = await import(${JSON.stringify(program)});
+      await buildRootfs({ source: { kind: 'tree', directory: ${JSON.stringify(tree)} }, size: '64M',
+        output: ${JSON.stringify(output)}, signal: new AbortController().signal,
+        onProgress() { process.kill(process.pid, 'SIGKILL'); } });`;
+    const killed = await run(process.execPath, ['--input-type=module', '-e', script]).catch((error) => error);
+    assert.equal(killed.signal, 'SIGKILL');
+    const left = await readdir(out);
+    assert.match(left.join(), /^rootfs\.ext4\.next-\d+$/);
+    await mkdir(underWay);
+    await buildRootfs({
+      ...{ source: { kind: 'tree', directory: tree }, size: '64M', output, signal },
+      onProgress: () => undefined,
+    });
+    assert.deepEqual((await readdir(out)).sort(), ['rootfs.ext4', 'rootfs.ext4.next-1']);
+  });
+
   test('has the init script that it is given, and then needs nothing of a seat', async () => {
     const script = join(directory, 'init.sh');
     await writeFile(script, '#!/bin/sh\nexec /my/own\n');
