@@ -216,13 +216,20 @@ class MicrovmSeats implements SeatProvider {
     const address = await warm.take({ shape, limits: spec.limits });
     if (address === undefined) return false;
     const what = 'isTaken';
-    return this.#isCopy(spec, { what, signal }, async () => {
-      await this.#addresses.release(spec.id);
-      await mkdir(this.#seats, { recursive: true, mode: 0o700 });
-      await warm.give(address, spec.id, directory);
-      await this.#writeConfig(spec, address, join(this.#runDirectory(spec.id), WORK, CONFIG));
-      await this.#wake(spec.id);
-    });
+    let isGiven = false;
+    try {
+      return await this.#isCopy(spec, { what, signal }, async () => {
+        await this.#addresses.release(spec.id);
+        await mkdir(this.#seats, { recursive: true, mode: 0o700 });
+        await warm.give(address, spec.id, directory);
+        isGiven = true;
+        await this.#writeConfig(spec, address, join(this.#runDirectory(spec.id), WORK, CONFIG));
+        await this.#wake(spec.id);
+      });
+    } finally {
+      // Before the seat is booted: it may have the address and the disk already.
+      if (!isGiven) await warm.giveUp(address);
+    }
   }
 
   #begins(run: string, signal: AbortSignal): Promise<boolean> {

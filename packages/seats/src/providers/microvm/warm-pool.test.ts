@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -102,6 +102,29 @@ describe('guests that are kept ready', {
       assert.deepEqual(reports, []);
       assert.deepEqual((await provider.list(signal)).map((each) => each.seat).sort(), [1, 2, 3]);
       for (const n of [1, 2, 3]) await provider.destroy(seat(n), signal);
+    } finally {
+      await provider.close();
+    }
+    assert.deepEqual(await installation.leftovers(), []);
+  });
+
+  test('end when a seat cannot have them whole, and the seat is booted at its own', async () => {
+    const provider = await open();
+    try {
+      await started(provider, 1);
+      await full(provider);
+      // Of both, so that it is one of them: the disk that would become the seat's.
+      const warm = join(installation.stateDirectory, 'warm');
+      const ready = await readdir(warm);
+      for (const address of ready) await rm(join(warm, address, 'workspace.ext4'));
+      const seen = await started(provider, 2);
+      assert.equal(await inTerminal(seen, 'hostname', START_MS), 'seat-02');
+      assert.match(reports.splice(0).join(), /seat-02 is booted: .*ENOENT/);
+      await full(provider);
+      const left = await installation.leftovers();
+      assert.equal(left.filter((each) => each.startsWith('process ')).length, 2 + WARM, left.join());
+      assert.equal(left.includes(`warm ${seen.host}`), false, left.join());
+      for (const n of [1, 2]) await provider.destroy(seat(n), signal);
     } finally {
       await provider.close();
     }
