@@ -51,7 +51,7 @@ while [ "$1" != -- ]; do
   shift 3
 done
 shift
-exec "$@" >"$console"`;
+exec "$@" >>"$console"`;
 
 /**
  * The command that becomes a jailed Firecracker: an own user, an own root with nothing but its files

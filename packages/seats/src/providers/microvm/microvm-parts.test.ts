@@ -98,6 +98,11 @@ describe('the command line of QEMU', () => {
     assert.match(drives[2] ?? '', /file=\/dev\/fd\/6,(?!.*readonly)/);
   });
 
+  it('appends to the file of the console, which is cut while it runs', () => {
+    const args = qemuArguments(config, { acceleration: 'kvm', tscKhz: undefined }).join(' ');
+    assert.match(args, /logfile=console\.log,logappend=on/);
+  });
+
   it('tells the guest the frequency of the counter only where it is known', () => {
     const flags = 'flags\t\t: fpu constant_tsc';
     assert.equal(tscOf(`cpu MHz\t\t: 2596.118\n${flags}\n`), 2_596_118);

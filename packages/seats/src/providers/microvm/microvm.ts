@@ -24,7 +24,7 @@ import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
 import { guestImages, writeConfigDisk } from './seat-disks.ts';
-import { WORK } from './vm-process.ts';
+import { boundConsole, WORK } from './vm-process.ts';
 import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
 import { type PoolCounts, WarmPool } from './warm-pool.ts';
 
@@ -357,6 +357,7 @@ class MicrovmSeats implements SeatProvider {
           if (!starting && !(await wasStarted(this.#runDirectory(seat)))) {
             return { state: 'exited', code: 1, reason: 'the server ended while it started the seat' };
           }
+          await boundConsole(this.#runDirectory(seat));
           // A failure shows in the next start, and is tried again at the next look.
           this.#network.keep().catch(() => {});
           const host = await this.#addresses.of(seat);
