@@ -83,7 +83,13 @@ export async function createAgent(
 
   const provider =
     overrides.provider ??
-    starting.adopt(await openRuntime(config, directory, (line) => log('warn', line)), (each) => each.close());
+    starting.adopt(
+      await openRuntime(config, directory, {
+        chosen: (line) => log('info', line),
+        worse: (line) => log('warn', line),
+      }),
+      (each) => each.close(),
+    );
   const keys =
     config.serverUrl === undefined
       ? undefined
