@@ -164,6 +164,7 @@ export async function createAgent(
   const api = createApi({
     seats,
     guard,
+    runtime: provider.info.name,
     health,
     async setDraining(draining) {
       await drain.write({ draining });

@@ -8,6 +8,7 @@ import { readAgentConfig } from '@clarateach/agent/config';
 import { createAgent, type RunningAgent } from '@clarateach/agent/main';
 import { openSeatRelay, type SeatRelay } from '@clarateach/agent/seat-relay';
 import { type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import { SEAT_LIMITS } from '@clarateach/contract/seat-limits';
 import { FILES_PORT, TERMINAL_PORT } from '@clarateach/contract/seat-server';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { MicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -22,7 +23,6 @@ const TERMINAL_MS = 60_000;
 const METADATA = '169.254.169.254';
 /** On a disk, as the state of an agent is; /tmp may be memory. */
 const STATE_PARENT = '/var/tmp';
-const LIMITS = { memoryMiB: 512, cpus: 2, processes: 512, openFiles: 4096 };
 
 /**
  * Shows on this machine that an agent runs microVM seats and keeps them apart, a line for each step;
@@ -134,7 +134,7 @@ async function start(
   { id, token }: { id: SeatId; token: string },
   signal: AbortSignal,
 ): Promise<SeatRelay> {
-  await provider.ensure({ id, env: {}, limits: LIMITS }, signal);
+  await provider.ensure({ id, env: {}, limits: SEAT_LIMITS.firecracker }, signal);
   const deadline = performance.now() + START_DEADLINE_MS;
   for (;;) {
     const seen = await provider.observe(id, signal);
