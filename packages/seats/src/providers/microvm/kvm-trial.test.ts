@@ -35,6 +35,7 @@ describe('what is remembered of a trial', () => {
   let stateDirectory: string;
   let program: string;
   let starts = 0;
+  const names: string[] = [];
   /** What the guest does. */
   let guest: 'comes up' | 'hangs' | 'ends' | 'is refused';
   beforeEach(async () => {
@@ -46,8 +47,9 @@ describe('what is remembered of a trial', () => {
   const vmm: Vmm = {
     name: 'firecracker',
     acceleration: 'kvm',
-    start: async () => {
+    start: async ({ name }) => {
       starts += 1;
+      names.push(name);
       if (guest === 'is refused') throw new Error('there is no room on the disk.');
     },
     state: async () => (guest === 'ends' ? { state: 'ended', reason: 'KVM failed' } : { state: 'running' }),
@@ -92,6 +94,22 @@ describe('what is remembered of a trial', () => {
     assert.equal(starts, 3);
     assert.deepEqual(await trialsLeft(), []);
   });
+
+  test('is of its own agent: those that start at the same moment share nothing, not even a jail’s name', async () => {
+    guest = 'comes up';
+    names.length = 0;
+    const agents = await Promise.all(['one', 'two', 'three'].map(fresh));
+    const chosen = await Promise.all(
+      agents.map((each) =>
+        firstThatRuns([{ vmm, programs: [program] }], { images, stateDirectory: each, withinMs: 20 }),
+      ),
+    );
+    for (const each of chosen) assert.deepEqual(each, { vmm, failed: [] });
+    assert.equal(new Set(names).size, agents.length, names.join());
+    // Firecracker's jailer takes such names; the path of its socket has room for no more.
+    for (const name of names) assert.match(name, /^clarateach-trial-[0-9a-f]{12}$/);
+    for (const each of agents) assert.deepEqual(await readdir(each), ['firecracker-kvm-trial.json']);
+  });
 });
 
 const skip =
@@ -118,21 +136,6 @@ describe('a trial in a jail', { skip: skip ?? false, concurrency: false }, () =>
   const candidate = async () => ({
     vmm: await firecracker(program, jail),
     programs: [program, jail.jailer],
-  });
-
-  test('does not disturb those of agents that start at the same moment', async () => {
-    const agents = await Promise.all(['one', 'two', 'three'].map(fresh));
-    const chosen = await Promise.all(
-      agents.map(async (stateDirectory) =>
-        firstThatRuns([await candidate()], { images, stateDirectory, withinMs: 20_000 }),
-      ),
-    );
-    for (const { vmm, failed } of chosen) {
-      assert.deepEqual(failed, []);
-      assert.equal(vmm?.name, 'firecracker');
-    }
-    assert.deepEqual(await readdir(jail.socketDirectory), []);
-    for (const agent of agents) assert.deepEqual(await readdir(agent), ['firecracker-kvm-trial.json']);
   });
 
   test('that was cut short is ended at the next start, with all that it had', async () => {
