@@ -200,6 +200,7 @@ describe('a VM of Firecracker', () => {
     assert.ok(size < 66_000, `${size}: it goes on behind what is kept`);
     await boundConsole(vm);
     assert.equal((await stat(log)).size, size);
+    await vmm.kill(vm);
   });
 
   it('is given no way to a file of others by the name of its console', async () => {
