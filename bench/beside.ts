@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SEAT_LIMITS } from '@clarateach/contract/seat-limits';
 import { uidOf } from '@clarateach/seats/providers/microvm/guest-start';
 import { VmNetwork } from '@clarateach/seats/providers/microvm/network';
 import { qemu } from '@clarateach/seats/providers/microvm/qemu';
 import { type GuestShape, SavedGuests } from '@clarateach/seats/providers/microvm/saved-guests';
 import { guestImages } from '@clarateach/seats/providers/microvm/seat-disks';
 import { IMAGES } from '@clarateach/seats/providers/microvm/testing';
-import { DEFAULT_LIMITS } from '@clarateach/server/reconciler/spec';
 import { containerMiB, removeContainers, startSleepers } from './docker.ts';
 import { options } from './harness.ts';
 import { rawVm } from './raw-vm.ts';
@@ -68,8 +68,8 @@ async function rawVms(count: number): Promise<Beside> {
   const MIB = 1024 * 1024;
   const shape: GuestShape = {
     images: await guestImages(IMAGES),
-    memoryMiB: DEFAULT_LIMITS.memoryMiB,
-    cpus: DEFAULT_LIMITS.cpus,
+    memoryMiB: SEAT_LIMITS.firecracker.memoryMiB,
+    cpus: SEAT_LIMITS.firecracker.cpus,
     changesBytes: 1_024 * MIB,
     workspaceBytes: 4_096 * MIB,
   };

@@ -82,6 +82,25 @@ describe('a root disk', { skip: reason ?? false }, () => {
     await run('/usr/sbin/e2fsck', ['-fn', made.output]);
   });
 
+  test('is for every VM to read, and the same inside, when it is made under a strict umask', async () => {
+    const { output } = await make();
+    const sum = async () =>
+      createHash('sha256')
+        .update(await readFile(output))
+        .digest('hex');
+    const before = await sum();
+    const umask = process.umask(0o077);
+    try {
+      await make();
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal((await stat(output)).mode & 0o777, 0o644);
+    assert.equal(await sum(), before);
+    for (const path of ['/dev', '/run', '/sys', '/sbin'])
+      assert.match(await asked(`stat ${path}`), /Mode: +0755/);
+  });
+
   test('is the same to the byte when it is made again from the same', async () => {
     const sums: string[] = [];
     for (let round = 0; round < 2; round += 1) {
@@ -120,6 +139,30 @@ describe('a root disk', { skip: reason ?? false }, () => {
     assert.match(stdout, /Mode: +04755/);
     assert.match(stdout, /User: +0 +Group: +0/);
     assert.deepEqual(await readdir(out), ['rootfs.ext4']);
+  });
+
+  test('takes away what a build left that was killed, and leaves one alone that is under way', async () => {
+    const out = join(directory, 'killed');
+    await mkdir(out);
+    const output = join(out, 'rootfs.ext4');
+    const underWay = join(out, 'rootfs.ext4.next-1');
+    const program = join(import.meta.dirname, 'rootfs.ts');
+    // It says something when it has begun.
+    const script = `
+      const { buildRootfs } = await import(${JSON.stringify(program)});
+      await buildRootfs({ source: { kind: 'tree', directory: ${JSON.stringify(tree)} }, size: '64M',
+        output: ${JSON.stringify(output)}, signal: new AbortController().signal,
+        onProgress() { process.kill(process.pid, 'SIGKILL'); } });`;
+    const killed = await run(process.execPath, ['--input-type=module', '-e', script]).catch((error) => error);
+    assert.equal(killed.signal, 'SIGKILL');
+    const left = await readdir(out);
+    assert.match(left.join(), /^rootfs\.ext4\.next-\d+$/);
+    await mkdir(underWay);
+    await buildRootfs({
+      ...{ source: { kind: 'tree', directory: tree }, size: '64M', output, signal },
+      onProgress: () => undefined,
+    });
+    assert.deepEqual((await readdir(out)).sort(), ['rootfs.ext4', 'rootfs.ext4.next-1']);
   });
 
   test('has the init script that it is given, and then needs nothing of a seat', async () => {

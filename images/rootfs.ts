@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type Dockerode from 'dockerode';
 import { imageId, streamed } from './engine-stream.ts';
+import { ensureMode, READABLE } from './file-mode.ts';
 import { ImageBuildError } from './image-build-error.ts';
+import { directoryBeside } from './replace-directory.ts';
 import { CommandFailed, runCommand } from './run-command.ts';
 
 /** What a root disk is made from. */
@@ -47,7 +49,10 @@ const DISK_ID = '6c617261-7465-4163-a865-726f6f746673';
 /** Of an engine's container, and no part of its image. */
 const EXCLUDED = ['.dockerenv', 'dev/*', 'proc/*', 'sys/*', 'run/*', 'tmp/*'];
 
-/** After: `output` is an ext4 disk with owners, modes and links as in the source. Mounts nothing. */
+/**
+ * After: `output` is an ext4 disk with owners, modes and links as in the source, and what builds of it
+ * left that were killed is gone. Mounts nothing. A process makes one `output` at a time.
+ */
 export async function buildRootfs(options: RootfsOptions): Promise<Rootfs> {
   const { source, onProgress } = options;
   const output = resolve(options.output);
@@ -60,11 +65,15 @@ export async function buildRootfs(options: RootfsOptions): Promise<Rootfs> {
   const { inputs, tar } = await opened(source, options);
   const wanted = inputs === undefined ? undefined : hash(inputs, initScript.toString('base64'), options.size);
   const made = wanted !== undefined && (await recorded(output)) === wanted;
-  if (made) return { ...(await sizes(output)), output, built: false };
+  if (made) {
+    await ensureMode(output, READABLE);
+    return { ...(await sizes(output)), output, built: false };
+  }
 
   await mkdir(dirname(output), { recursive: true });
   // Beside the output, because /tmp may be memory, and a rename must stay on one disk.
-  const work = await mkdtemp(join(dirname(output), '.rootfs-'));
+  const work = directoryBeside(output);
+  await mkdir(work, { mode: 0o700 });
   try {
     const archive = join(work, 'root.tar');
     const script = join(work, 'init.sh');
@@ -181,6 +190,8 @@ async function buildImage(
 const MAKE_DISK = `set -eu
 archive=$1 script=$2 size=$3
 shift 3
+# Every VM reads the disk; and the source may lack directories, such as its own root.
+umask 022
 mkdir tree
 tar -x -p --numeric-owner --xattrs -C tree -f "$archive" ${EXCLUDED.map((path) => `--exclude='${path}' --exclude='./${path}'`).join(' ')}
 rm -f "$archive"

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -77,6 +77,26 @@ describe('the release of Firecracker', () => {
     assert.equal(await removeFirecracker(images), true);
     assert.equal(await removeFirecracker(images), false);
     assert.deepEqual(await readdir(images), []);
+  });
+
+  it('is for the users of VMs to run, whatever the umask, and becomes so where it was not', async () => {
+    const images = fresh();
+    const archive = await release('v1.16.1', 'one');
+    const file = join(directory, 'umask.tgz');
+    await writeFile(file, archive);
+    const from = { archive: file, sha256: sum(archive) };
+    const program = join(images, 'firecracker', 'firecracker');
+    const umask = process.umask(0o077);
+    try {
+      await install(images, from);
+      assert.equal((await stat(program)).mode & 0o777, 0o755);
+      await chmod(program, 0o750);
+      assert.equal((await install(images, from)).state, 'installed');
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal((await stat(program)).mode & 0o777, 0o755);
+    assert.equal((await install(images, from)).state, 'unchanged');
   });
 
   it('comes from a file where there is no network, and replaces another or a damaged one whole', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
+import { ensureMode, RUNNABLE } from '../file-mode.ts';
 import { ImageBuildError } from '../image-build-error.ts';
 
 /** The release that is installed, as its publisher offers it, with the checksum published beside it. */
@@ -60,7 +61,12 @@ export async function installFirecracker(options: FirecrackerOptions): Promise<F
   }
   const directory = join(imagesDirectory, FIRECRACKER_DIRECTORY);
   const present = await installed(directory);
-  if (present?.archive === wanted) return { state: 'unchanged', version: present.version, directory };
+  if (present?.archive === wanted) {
+    const changed: boolean[] = [];
+    for (const name of PROGRAMS) changed.push(await ensureMode(join(directory, name), RUNNABLE));
+    const state = changed.includes(true) ? 'installed' : 'unchanged';
+    return { state, version: present.version, directory };
+  }
 
   const url = options.url ?? FIRECRACKER_RELEASE.url;
   let archive: Buffer;
@@ -186,7 +192,9 @@ async function install(
   try {
     const sums: Record<string, string> = {};
     for (const [name, content] of release.programs) {
-      await writeFile(join(next, name), content, { mode: 0o755, flush: true });
+      await writeFile(join(next, name), content, { flush: true });
+      // The jailer copies the mode, and a VM's own user runs the copy.
+      await ensureMode(join(next, name), RUNNABLE);
       sums[name] = sha256(content);
     }
     const manifest = { version: release.version, archive: release.archive, ...sums };

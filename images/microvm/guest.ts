@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { glob, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { ensureMode, READABLE } from '../file-mode.ts';
 import { ImageBuildError } from '../image-build-error.ts';
 import { CommandFailed, runCommand } from '../run-command.ts';
 import { type CpioEntry, cpio, DIRECTORY, EXECUTABLE, REGULAR, SYMLINK } from './cpio.ts';
@@ -55,7 +56,7 @@ export async function prepareGuest(options: GuestOptions): Promise<boolean> {
   const { imagesDirectory, onProgress } = options;
   const inputs = await inputsHash();
   const given = options.kernelPackage === undefined ? undefined : await sumOf(options.kernelPackage);
-  if (await isWhole(imagesDirectory, inputs, given)) return false;
+  if (await isWhole(imagesDirectory, inputs, given)) return readableAgain(imagesDirectory);
   await mkdir(imagesDirectory, { recursive: true });
   const work = await mkdtemp(join(tmpdir(), 'clarateach-kernel-'));
   try {
@@ -122,6 +123,13 @@ async function isWhole(directory: string, inputs: string, given: string | undefi
   } catch {
     return false;
   }
+}
+
+/** False when every VM could read what was made already. */
+async function readableAgain(directory: string): Promise<boolean> {
+  const changed = [await ensureMode(join(directory, 'vmlinux'), READABLE)];
+  changed.push(await ensureMode(join(directory, 'initrd.cpio'), READABLE));
+  return changed.includes(true);
 }
 
 async function inputsHash(): Promise<string> {
@@ -226,6 +234,7 @@ async function command(
 async function replace(path: string, content: Buffer): Promise<void> {
   const next = `${path}.${process.pid}.new`;
   await writeFile(next, content);
+  await ensureMode(next, READABLE);
   await rename(next, path);
 }
 

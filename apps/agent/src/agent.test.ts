@@ -92,6 +92,27 @@ describe('an agent', () => {
   let agent: TestAgent;
   afterEach(() => agent.close());
 
+  it('gives a seat whose limits nobody names those of its runtime', async () => {
+    for (const [name, memoryMiB] of [
+      ['docker', 1024],
+      ['firecracker', 512],
+    ] as const) {
+      const provider = instantProvider();
+      const asked: number[] = [];
+      agent = await testAgent({
+        ...provider,
+        info: { ...provider.info, name },
+        ensure: (spec, signal) => {
+          asked.push(spec.limits.memoryMiB);
+          return provider.ensure(spec, signal);
+        },
+      });
+      assert.equal((await agent.call('POST', '/vms', vm(1))).status, 201);
+      assert.deepEqual(asked, [memoryMiB]);
+      await agent.close();
+    }
+  });
+
   it('creates, lists, shows and destroys seats by its API', async () => {
     agent = await testAgent(instantProvider());
     assert.equal((await agent.call('GET', `/vms/${WORKSHOP}/1`)).status, 404);

@@ -14,6 +14,8 @@ import {
   vmRequest,
 } from '@clarateach/contract/agent-api';
 import { type SeatId, seatName, seatNumber, workshopId } from '@clarateach/contract/ids';
+import type { RuntimeName } from '@clarateach/contract/runtime';
+import { SEAT_LIMITS } from '@clarateach/contract/seat-limits';
 import { type Caller, callerOf, mayTouch } from './callers.ts';
 import type { Guard } from './credentials.ts';
 import { AgentError } from './errors.ts';
@@ -26,6 +28,8 @@ const REMEMBERED_CHANGES = 4_096;
 export interface ApiDeps {
   readonly seats: AgentSeats;
   readonly guard: Guard;
+  /** What its seats run in. */
+  readonly runtime: RuntimeName;
   readonly health: () => AgentHealth;
   /** Whether new seats are taken from now on; resolves when a restart would know it too. */
   readonly setDraining: (draining: boolean) => Promise<void>;
@@ -72,12 +76,15 @@ export function createApi(deps: ApiDeps): (request: IncomingMessage, response: S
         id,
         ...(image === undefined ? {} : { image }),
         env,
-        limits: {
-          memoryMiB: limits.memory_mib,
-          cpus: limits.cpus,
-          processes: limits.processes,
-          openFiles: limits.open_files,
-        },
+        limits:
+          limits === undefined
+            ? SEAT_LIMITS[deps.runtime]
+            : {
+                memoryMiB: limits.memory_mib,
+                cpus: limits.cpus,
+                processes: limits.processes,
+                openFiles: limits.open_files,
+              },
       },
       caller.kind === 'server' ? caller.installation : null,
       signal,

@@ -78,7 +78,13 @@ export async function createAgent(
 
   const provider =
     overrides.provider ??
-    starting.adopt(await openRuntime(config, directory, (line) => log('warn', line)), (each) => each.close());
+    starting.adopt(
+      await openRuntime(config, directory, {
+        chosen: (line) => log('info', line),
+        worse: (line) => log('warn', line),
+      }),
+      (each) => each.close(),
+    );
   const keys =
     config.serverUrl === undefined
       ? undefined
@@ -153,6 +159,7 @@ export async function createAgent(
   const api = createApi({
     seats,
     guard,
+    runtime: provider.info.name,
     health,
     async setDraining(draining) {
       await drain.write({ draining });

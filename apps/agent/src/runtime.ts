@@ -11,19 +11,28 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 /** The seats' image, as `clarateach image build` names it. */
 const SEAT_IMAGE = 'clarateach-workspace:latest';
 
+/** What is told of a runtime, in sentences for operators. */
+export interface RuntimeNews {
+  /** Which one was chosen, and why. */
+  chosen(line: string): void;
+  /** What goes worse than it should. */
+  worse(line: string): void;
+}
+
 /** Opens what the seats of this machine run in. Throws with one clear line. */
 export async function openRuntime(
   { runtime: wanted, microvm, seatDiskMiB }: Pick<AgentConfig, 'runtime' | 'microvm' | 'seatDiskMiB'>,
   directory: AgentDirectory,
-  report: (line: string) => void,
+  news: RuntimeNews,
 ): Promise<SeatProvider> {
   if (wanted === 'firecracker') {
-    const { provider } = await microvmsOnThisMachine({
+    const { provider, why } = await microvmsOnThisMachine({
       settings: microvm,
       stateDirectory: join(directory.path, 'microvms'),
       installation: directory.id,
-      report,
+      report: news.worse,
     });
+    news.chosen(why);
     return provider;
   }
   if (wanted !== 'local') {

@@ -22,7 +22,7 @@ import { openStore } from './open-store.ts';
 import { openAccounts } from './people/open-accounts.ts';
 import { createPersonalData } from './personal-data/personal-data.ts';
 import { createReconciler } from './reconciler/reconciler.ts';
-import { DEFAULT_LIMITS, seatSpec } from './reconciler/spec.ts';
+import { seatSpec } from './reconciler/spec.ts';
 import { openRevocations } from './removal/revocations.ts';
 import { listenToServers } from './removal/signals.ts';
 import { type Runtimes, readyGuests, stopSeats } from './runtimes.ts';
@@ -205,11 +205,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       providers: runtimes,
       server: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
       now,
-      spec: (work) =>
-        seatSpec(work, {
-          open: (sealed) => sealing.open(API_KEY_PURPOSE, sealed),
-          limits: DEFAULT_LIMITS,
-        }),
+      spec: (work) => seatSpec(work, { open: (sealed) => sealing.open(API_KEY_PURPOSE, sealed) }),
       onStep: (step, id, failure) => {
         metrics.reconcilerStep(step, failure?.kind ?? 'ok');
         seatLog.step(step, id, failure);

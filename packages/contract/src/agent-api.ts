@@ -59,9 +59,6 @@ const limits = z.object({
   open_files: z.number().int().min(64).max(1_048_576),
 });
 
-/** What a seat gets whose limits nobody names. */
-export const DEFAULT_AGENT_LIMITS = { memory_mib: 1024, cpus: 2, processes: 512, open_files: 4096 } as const;
-
 /** `POST /vms`: asks for a seat; 201 when it was not there, 200 when it was. */
 export const vmRequest = z.object({
   workshop_id: workshopId,
@@ -70,7 +67,8 @@ export const vmRequest = z.object({
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'A variable has letters, digits and _.'), z.string())
     .default({}),
-  limits: limits.default(DEFAULT_AGENT_LIMITS),
+  /** Those of the worker's runtime when nobody names them. */
+  limits: limits.optional(),
 });
 export type VmRequest = z.input<typeof vmRequest>;
 

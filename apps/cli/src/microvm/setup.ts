@@ -13,6 +13,7 @@ import type { Output } from '../output.ts';
 import { explained, prepareKernel } from '../prepare/microvm-images.ts';
 import { run } from '../prepare/run.ts';
 import { buildLines } from '../prepare/step.ts';
+import { removablePackages, simulateRemoval } from './removable-packages.ts';
 import { readSetupRecord, removeSetupRecord, writeSetupRecord } from './setup-record.ts';
 
 const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
@@ -150,19 +151,27 @@ export async function undoMicrovms(
   const programs = await explained(() => removeFirecracker(imagesDirectory));
   const detail = programs ? 'Removed Firecracker and its jailer.' : 'There was no Firecracker of the set-up.';
   told({ step: 'firecracker', changed: programs, detail });
-  if (record.packages.length > 0) {
-    const names = record.packages.join(', ');
-    await run('apt-get', ['remove', '-y', '-q', ...record.packages], {
+  if (record.packages.length > 0) await removePackages(record.packages, signal, told);
+  await removeSetupRecord(imagesDirectory);
+}
+
+async function removePackages(packages: readonly string[], signal: AbortSignal, told: Told): Promise<void> {
+  const { go, kept } = await removablePackages(packages, (names) => simulateRemoval(names, signal));
+  if (go.length > 0) {
+    await run('apt-get', ['remove', '-y', '-q', ...go], {
       signal,
       env: { DEBIAN_FRONTEND: 'noninteractive' },
     });
-    told({
-      step: 'programs',
-      changed: true,
-      detail: `Removed the packages that it had installed: ${names}.`,
-    });
   }
-  await removeSetupRecord(imagesDirectory);
+  const why = (neededBy: readonly string[]) =>
+    neededBy.length === 0
+      ? 'apt finds no way to remove it'
+      : `its removal would also remove or install ${neededBy.join(', ')}`;
+  const said = [
+    ...(go.length === 0 ? [] : [`Removed the packages that it had installed: ${go.join(', ')}.`]),
+    ...kept.map(({ name, neededBy }) => `Kept ${name}: ${why(neededBy)}.`),
+  ];
+  told({ step: 'programs', changed: go.length > 0, detail: said.join(' ') });
 }
 
 async function forwardNoMore(told: Told): Promise<void> {

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAgentConfig } from '@clarateach/agent/config';
 import { createAgent, type RunningAgent } from '@clarateach/agent/main';
 import { openSeatRelay, type SeatRelay } from '@clarateach/agent/seat-relay';
 import { type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import { SEAT_LIMITS } from '@clarateach/contract/seat-limits';
 import { FILES_PORT, TERMINAL_PORT } from '@clarateach/contract/seat-server';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { MicrovmSettings } from '@clarateach/seats/providers/microvm/settings';
@@ -21,7 +21,8 @@ const SEATS = [1, 2, 3];
 const START_DEADLINE_MS = 180_000;
 const TERMINAL_MS = 60_000;
 const METADATA = '169.254.169.254';
-const LIMITS = { memoryMiB: 512, cpus: 2, processes: 512, openFiles: 4096 };
+/** On a disk, as the state of an agent is; /tmp may be memory. */
+const STATE_PARENT = '/var/tmp';
 
 /** Told of each step that has passed, and of what runs the VMs. */
 export interface SmokeListener extends Pick<Output, 'note'> {
@@ -41,7 +42,7 @@ export async function testMicrovms(
   // What is put here ends in the reverse order.
   await using stack = new AsyncDisposableStack();
   try {
-    const directory = await mkdtemp(join(tmpdir(), 'clarateach-microvm-'));
+    const directory = await mkdtemp(join(STATE_PARENT, 'clarateach-microvm-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     let began = performance.now();
     const { agent, provider, token } = await startAgent(directory, settings);
@@ -97,12 +98,13 @@ export async function testMicrovms(
   }
 }
 
-async function startAgent(
+/** That of this machine's own agent, but for what would be in its way, or it in ours. */
+export function agentEnvironment(
   directory: string,
-  { imagesDirectory, bridge }: MicrovmSettings,
-): Promise<{ agent: RunningAgent; provider: SeatProvider; token: string }> {
-  const token = randomBytes(24).toString('hex');
-  const config = readAgentConfig({
+  token: string,
+  { imagesDirectory, bridge, socketDirectory }: MicrovmSettings,
+): Readonly<Record<string, string | undefined>> {
+  return {
     PORT: '0',
     AGENT_TOKEN: token,
     RUNTIME: 'firecracker',
@@ -111,7 +113,16 @@ async function startAgent(
     IMAGES_DIR: imagesDirectory,
     BRIDGE_NAME: bridge?.name,
     BRIDGE_IP: bridge?.address,
-  });
+    SOCKET_DIR: socketDirectory,
+  };
+}
+
+async function startAgent(
+  directory: string,
+  settings: MicrovmSettings,
+): Promise<{ agent: RunningAgent; provider: SeatProvider; token: string }> {
+  const token = randomBytes(24).toString('hex');
+  const config = readAgentConfig(agentEnvironment(directory, token, settings));
   const agent = await createAgent(config, { log: () => {} });
   try {
     const { signal } = new AbortController();
@@ -127,7 +138,7 @@ async function start(
   { id, token }: { id: SeatId; token: string },
   signal: AbortSignal,
 ): Promise<SeatRelay> {
-  await provider.ensure({ id, env: {}, limits: LIMITS }, signal);
+  await provider.ensure({ id, env: {}, limits: SEAT_LIMITS.firecracker }, signal);
   const deadline = performance.now() + START_DEADLINE_MS;
   for (;;) {
     const seen = await provider.observe(id, signal);

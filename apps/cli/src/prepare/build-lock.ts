@@ -1,8 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { CommandError } from '../errors.ts';
 import type { Output } from '../output.ts';
-import { STATE_DIRECTORY } from '../root.ts';
+import { ROOT, STATE_DIRECTORY } from '../root.ts';
 import { interruptible } from '../signals.ts';
 
 const LOOK_AGAIN_MS = 250;
@@ -16,7 +18,7 @@ export async function whileBuilding<T>(
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  await mkdir(STATE_DIRECTORY, { recursive: true });
+  await requireOwnCheckout();
   const lock = new DatabaseSync(join(STATE_DIRECTORY, 'build.lock'), { timeout: 0 });
   try {
     for (let told = false; !taken(lock); told = true) {
@@ -27,6 +29,20 @@ export async function whileBuilding<T>(
     return await interruptible(signal, work);
   } finally {
     lock.close();
+  }
+}
+
+async function requireOwnCheckout(): Promise<void> {
+  try {
+    await mkdir(STATE_DIRECTORY, { recursive: true });
+    await access(STATE_DIRECTORY, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw cause;
+    throw new CommandError(
+      `What seats need is built in ${ROOT}, where this user may not write. Give the checkout to the user that runs ClaraTeach, as root: chown -R USER ${ROOT}`,
+      { cause },
+    );
   }
 }
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_LIMITS, seatSpec } from './spec.ts';
+import { seatSpec } from './spec.ts';
 import type { SeatWork } from './store.ts';
 
 const envOf = (apiKeySealed: string | null, injectApiKey: 0 | 1) =>
   seatSpec(
     {
       row: { workshopId: 'ws-abcd1234', seat: 3 },
-      workshop: { image: null, apiKeySealed, injectApiKey },
+      workshop: { image: null, runtime: 'docker', apiKeySealed, injectApiKey },
     } as unknown as SeatWork,
-    { open: (sealed) => `opened ${sealed}`, limits: DEFAULT_LIMITS },
+    { open: (sealed) => `opened ${sealed}` },
   ).env;
 
 test('a key is put into the seat only where the workshop says so', () => {
@@ -20,4 +20,16 @@ test('a key is put into the seat only where the workshop says so', () => {
     CLAUDE_API_KEY: 'opened key',
     ANTHROPIC_API_KEY: 'opened key',
   });
+});
+
+test('a seat has the memory that is said of its runtime', () => {
+  const memoryOf = (runtime: string) =>
+    seatSpec(
+      {
+        row: { workshopId: 'ws-abcd1234', seat: 3 },
+        workshop: { image: null, runtime, apiKeySealed: null, injectApiKey: 0 },
+      } as unknown as SeatWork,
+      { open: (sealed) => sealed },
+    ).limits.memoryMiB;
+  assert.deepEqual(['docker', 'local', 'firecracker'].map(memoryOf), [1024, 1024, 512]);
 });

@@ -1,13 +1,11 @@
-import type { SeatLimits, SeatSpec } from '@clarateach/seats/provider';
+import { SEAT_LIMITS } from '@clarateach/contract/seat-limits';
+import type { SeatSpec } from '@clarateach/seats/provider';
 import type { SeatWork } from './store.ts';
-
-/** What a seat gets unless the operator says otherwise; `claude` and a dev server fit in. */
-export const DEFAULT_LIMITS: SeatLimits = { memoryMiB: 1024, cpus: 2, processes: 512, openFiles: 4_096 };
 
 /** What the seat of a row is made from. `open` unseals an instructor's API key. */
 export function seatSpec(
   { row, workshop }: SeatWork,
-  deps: { readonly open: (sealed: string) => string; readonly limits: SeatLimits },
+  deps: { readonly open: (sealed: string) => string },
 ): SeatSpec {
   return {
     id: { workshop: row.workshopId, seat: row.seat },
@@ -18,7 +16,7 @@ export function seatSpec(
         ? apiKeyEnvironment(deps.open(workshop.apiKeySealed))
         : {}),
     },
-    limits: deps.limits,
+    limits: SEAT_LIMITS[workshop.runtime],
   };
 }
 

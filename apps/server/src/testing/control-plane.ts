@@ -9,7 +9,7 @@ import type { MailMessage } from '../entry/letters.ts';
 import { createRegistrations } from '../entry/registrations.ts';
 import { createJoin } from '../join/join.ts';
 import { createReconciler, type Reconciler } from '../reconciler/reconciler.ts';
-import { DEFAULT_LIMITS, seatSpec } from '../reconciler/spec.ts';
+import { seatSpec } from '../reconciler/spec.ts';
 import { createSeatRoutes } from '../seat-routes.ts';
 import type { Database } from '../store/database.ts';
 import type { TestDatabase } from '../store/testing.ts';
@@ -40,7 +40,7 @@ export async function controlPlane(options: {
       providers: runtimes,
       server: options.server ?? 'server-1',
       now,
-      spec: (work) => seatSpec(work, { open: (sealed) => sealed, limits: DEFAULT_LIMITS }),
+      spec: (work) => seatSpec(work, { open: (sealed) => sealed }),
       onStep: () => {},
       onError,
       onSuperviseError: onError,

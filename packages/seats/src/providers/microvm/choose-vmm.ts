@@ -1,20 +1,16 @@
 import { constants } from 'node:fs';
-import { access, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ProviderError } from '../../provider.ts';
-import { bootId, until } from '../local/processes.ts';
 import { FIRECRACKER, firecracker } from './firecracker.ts';
 import type { Jail } from './jail.ts';
+import { type Candidate, displayName, endAbandonedTrials, firstThatRuns } from './kvm-trial.ts';
 import { QEMU, qemu } from './qemu.ts';
 import { guestImages } from './seat-disks.ts';
 import { DEFAULT_SOCKET_DIRECTORY } from './settings.ts';
-import { WORK } from './vm-process.ts';
 import type { Vmm } from './vmm.ts';
 
 const KVM = '/dev/kvm';
-/** A guest under KVM prints its first line in a tenth of this; where KVM is broken, it never does. */
-const TRIAL_MS = 10_000;
-const TRIAL_RECORD = 'kvm-trial.json';
 const JAILER = 'jailer';
 const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 
@@ -26,7 +22,8 @@ export interface ChosenVmm {
 
 /**
  * The best VMM of this machine: Firecracker on KVM, QEMU on KVM, QEMU in software. A /dev/kvm that
- * is there may still not run a guest, so it is tried with one, once after each boot of the machine.
+ * is there may still not run a guest, so it is tried with one: once after each boot of the machine,
+ * and again when programs or images have changed. `stateDirectory` is of one server or agent alone.
  * Throws a {@link ProviderError} `rejected` where none can be had, or the guest's images are missing.
  */
 export async function chooseVmm(options: {
@@ -34,33 +31,42 @@ export async function chooseVmm(options: {
   readonly stateDirectory: string;
   readonly socketDirectory?: string;
 }): Promise<ChosenVmm> {
-  const { socketDirectory = DEFAULT_SOCKET_DIRECTORY } = options;
+  const { socketDirectory = DEFAULT_SOCKET_DIRECTORY, stateDirectory } = options;
+  await endAbandonedTrials(stateDirectory);
   const images = await guestImages(options.imagesDirectory);
   const found = await findFirecracker(options.imagesDirectory);
-  const hasQemu = (await installed(QEMU)) !== undefined;
+  const qemuProgram = await installed(QEMU);
   const kvm = await whyNoKvm();
-  if (kvm === undefined) {
-    for (const candidate of [
-      ...(found ? [await firecracker(found.program, jailOf(found.jailer, socketDirectory))] : []),
-      ...(hasQemu ? [await qemu('kvm')] : []),
-    ]) {
-      if (!(await guestRuns(candidate, { ...options, images }))) continue;
-      const name = candidate.name === 'firecracker' ? 'Firecracker' : 'QEMU';
-      return { vmm: candidate, why: `MicroVMs run in ${name} on KVM` };
-    }
+  const candidates: Candidate[] = [];
+  if (found && kvm === undefined) {
+    const { program, jailer } = found;
+    const programs = jailer === undefined ? [program] : [program, jailer];
+    candidates.push({ vmm: await firecracker(program, jailOf(jailer, socketDirectory)), programs });
   }
-  if (hasQemu) {
-    const reason = kvm ?? `${KVM} is there, but a guest does not start with it`;
+  if (qemuProgram !== undefined && kvm === undefined) {
+    candidates.push({ vmm: await qemu('kvm'), programs: [qemuProgram] });
+  }
+  const { vmm, failed } = await firstThatRuns(candidates, { stateDirectory, images });
+  const failures = failed.join('; ');
+  if (vmm !== undefined) {
+    const but = failures === '' ? '' : ` (${failures})`;
+    return { vmm, why: `MicroVMs run in ${displayName(vmm)} on KVM${but}` };
+  }
+  if (qemuProgram !== undefined) {
     return {
       vmm: await qemu('emulation'),
-      why: `MicroVMs run in QEMU in software, several times slower than on KVM (${reason})`,
+      why: `MicroVMs run in QEMU in software, several times slower than on KVM (${kvm ?? failures})`,
     };
+  }
+  const remedy = 'apt-get install qemu-system-x86';
+  if (kvm !== undefined) {
+    throw new ProviderError('rejected', `MicroVMs need KVM, or QEMU to do without: ${remedy} (${kvm})`);
   }
   throw new ProviderError(
     'rejected',
-    kvm === undefined
-      ? 'This machine has neither Firecracker nor QEMU. Install one: apt-get install qemu-system-x86'
-      : `MicroVMs need KVM, or QEMU to do without: apt-get install qemu-system-x86 (${kvm})`,
+    failures === ''
+      ? `This machine has neither Firecracker nor QEMU. Install one: ${remedy}`
+      : `This machine runs no microVMs: ${failures}. QEMU does without KVM: ${remedy}`,
   );
 }
 
@@ -75,62 +81,6 @@ export async function whyNoKvm(): Promise<string | undefined> {
     (error: NodeJS.ErrnoException) =>
       error.code === 'ENOENT' ? `there is no ${KVM}` : `this user may not use ${KVM}`,
   );
-}
-
-/** Whether a guest comes up with this VMM, as remembered since the machine was booted or tried now. */
-async function guestRuns(
-  vmm: Vmm,
-  options: {
-    readonly stateDirectory: string;
-    readonly images: { readonly kernel: string; readonly initrd: string };
-  },
-): Promise<boolean> {
-  const file = join(options.stateDirectory, `${vmm.name}-${TRIAL_RECORD}`);
-  const boot = await bootId();
-  try {
-    const record = JSON.parse(await readFile(file, 'utf8')) as { boot: string; works: boolean };
-    if (record.boot === boot) return record.works;
-  } catch {
-    // Not tried yet.
-  }
-  await mkdir(options.stateDirectory, { recursive: true });
-  const works = await tryGuest(vmm, options);
-  await writeFile(file, JSON.stringify({ boot, works }));
-  return works;
-}
-
-async function tryGuest(
-  vmm: Vmm,
-  { stateDirectory, images }: { stateDirectory: string; images: { kernel: string; initrd: string } },
-): Promise<boolean> {
-  const directory = await mkdtemp(join(stateDirectory, 'trial-'));
-  const root = process.getuid?.() === 0;
-  const nobody = 65_534;
-  try {
-    await mkdir(join(directory, WORK));
-    if (root) await chown(join(directory, WORK), nobody, nobody);
-    await vmm.start(
-      {
-        name: 'clarateach-trial',
-        directory,
-        kernel: images.kernel,
-        initrd: images.initrd,
-        parameters: { SEAT_TRIAL: '1' },
-        memoryMiB: 256,
-        cpus: 1,
-        disks: [],
-        network: undefined,
-        uid: root ? nobody : undefined,
-      },
-      AbortSignal.timeout(TRIAL_MS),
-    );
-    return await until(() => vmm.hasSaid(directory, 'begins'), { withinMs: TRIAL_MS });
-  } catch {
-    return false;
-  } finally {
-    await vmm.kill(directory);
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 /** Firecracker of the set-up, or else of the machine, and the jailer of the same release. */

@@ -60,8 +60,12 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
   });
   after(() => rm(directory, { recursive: true, force: true }));
 
-  async function configured(name: string, changes: Partial<VmConfig> = {}): Promise<VmConfig> {
-    const vm = join(directory, name);
+  async function configured(
+    name: string,
+    changes: Partial<VmConfig> = {},
+    parent = directory,
+  ): Promise<VmConfig> {
+    const vm = join(parent, name);
     await mkdir(join(vm, 'vm'), { recursive: true });
     for (const disk of ['changes.ext4', 'config']) await writeFile(join(vm, 'vm', disk), disk);
     for (const part of ['changes.ext4', 'config', '.']) await lchown(join(vm, 'vm', part), UID, UID);
@@ -106,6 +110,7 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
       if (place.startsWith(root)) mounts.set(place.slice(root.length + 1), options.split(',')[0] ?? '');
     }
     assert.deepEqual(Object.fromEntries(mounts), {
+      '': 'rw',
       ...{ kernel: 'ro', initrd: 'ro', root: 'ro', config: 'ro' },
       ...{ changes: 'rw', workspace: 'rw', run: 'rw' },
     });
@@ -130,6 +135,29 @@ describe('a jailed VM of Firecracker', { skip: skip ?? false, concurrency: false
     for (const group of groups.split('\n').filter(Boolean)) assert.equal(await exists(group), false, group);
     await rm(config.directory, { recursive: true });
     assert.equal(await readFile(join(directory, 'rootfs.ext4'), 'utf8'), 'rootfs.ext4');
+  });
+
+  test('runs below a directory that lets no programs and no devices work, as /tmp may be', async () => {
+    const parent = join(directory, 'tmp');
+    await mkdir(parent);
+    const options = ['-t', 'tmpfs', '-o', 'nosuid,nodev,noexec,size=16m'];
+    await runProgram('mount', [...options, 'clarateach-test', parent]);
+    try {
+      const config = await configured('seat-03', {}, parent);
+      const vmm = await firecracker(program, jail);
+      await vmm.start(config, signal);
+      assert.ok(await until(() => vmm.hasSaid(config.directory, 'begins'), { withinMs: 5_000 }));
+      const pid = await pidOf(config.directory);
+      const root = join(config.directory, 'jail', 'firecracker', config.name, 'root');
+      const line = (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+        .split('\n')
+        .find((each) => each.split(' ')[4] === root);
+      const held = line?.split(' ')[5]?.split(',') ?? [];
+      assert.deepEqual([held.includes('nosuid'), held.includes('nodev')], [true, false]);
+      await vmm.kill(config.directory);
+    } finally {
+      await runProgram('umount', [parent]);
+    }
   });
 
   test('is not left half-made when the jailer or Firecracker refuses', async () => {

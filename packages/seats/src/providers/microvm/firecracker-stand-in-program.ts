@@ -37,6 +37,8 @@ const { server } = firecrackerStandIn({
   onStart: (bootArgs) => {
     say('init');
     if (bootArgs.includes('SEAT_WAIT=1')) say('waits');
+    const [, flood] = /SEAT_FLOOD=(\d+)/.exec(bootArgs) ?? [];
+    if (flood !== undefined) process.stdout.write(Buffer.alloc(Number(flood), 'a line of noise\r\n'));
   },
   onCtrlAltDel: () => {
     say('left');

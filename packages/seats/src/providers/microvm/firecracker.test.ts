@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -10,6 +10,7 @@ import { firecracker, firecrackerRequests } from './firecracker.ts';
 import { askFirecracker } from './firecracker-api.ts';
 import { type FirecrackerStandIn, firecrackerStandIn } from './firecracker-stand-in.ts';
 import { SHAPES_FILE, shapesOf } from './testing-firecracker-api.ts';
+import { boundConsole } from './vm-process.ts';
 import type { VmConfig } from './vmm.ts';
 
 const { signal } = new AbortController();
@@ -180,6 +181,38 @@ describe('a VM of Firecracker', () => {
     assert.ok(await again.leave(vm, 10_000));
     assert.deepEqual(await again.state(vm), { state: 'ended', reason: 'left' });
     await again.kill(vm);
+  });
+
+  it('cannot fill the host’s disk by its console, and what it said first and last is still known', async () => {
+    const vmm = await firecracker(program);
+    const log = join(vm, 'vm', 'console.log');
+    const flood = 6 * 1024 * 1024;
+    await vmm.start(launchedIn({ parameters: { SEAT_FLOOD: `${flood}` } }), signal);
+    const printed = async () => (await stat(log)).size > flood;
+    assert.ok(await until(printed, { withinMs: 5_000 }));
+    assert.ok(await vmm.hasSaid(vm, 'begins'), 'before six MiB');
+    await boundConsole(vm);
+    assert.equal((await stat(log)).size, 65_536);
+    assert.ok(await vmm.hasSaid(vm, 'begins'));
+    assert.ok(await vmm.leave(vm, 10_000));
+    assert.deepEqual(await vmm.state(vm), { state: 'ended', reason: 'left' });
+    const { size } = await stat(log);
+    assert.ok(size < 66_000, `${size}: it goes on behind what is kept`);
+    await boundConsole(vm);
+    assert.equal((await stat(log)).size, size);
+    await vmm.kill(vm);
+  });
+
+  it('is given no way to a file of others by the name of its console', async () => {
+    const others = join(directory, 'of-others');
+    await writeFile(others, Buffer.alloc(5 * 1024 * 1024, 1));
+    const log = join(vm, 'vm', 'console.log');
+    for (const lay of [link, symlink]) {
+      await lay(others, log);
+      await boundConsole(vm);
+      assert.equal((await stat(others)).size, 5 * 1024 * 1024);
+      await rm(log);
+    }
   });
 
   it('is not left half-made when Firecracker refuses something', async () => {

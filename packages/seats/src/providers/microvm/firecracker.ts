@@ -84,7 +84,7 @@ export async function firecracker(program: string = FIRECRACKER, jail?: Jail): P
           await launch({ directory, command, files: [], input, uid: undefined, limits, namespace }, signal);
         } else {
           // The guest's console is Firecracker's own output; the shell leads it into the VM's directory.
-          const shell = ['/bin/sh', '-c', `exec "$@" >${CONSOLE_LOG}`, 'clarateach-vm'];
+          const shell = ['/bin/sh', '-c', `exec "$@" >>${CONSOLE_LOG}`, 'clarateach-vm'];
           const command = [...shell, program, '--api-sock', SOCKET, '--id', config.name];
           const open = filesToInherit(config);
           await launch(

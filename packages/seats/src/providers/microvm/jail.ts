@@ -44,6 +44,9 @@ export function jailedFiles({ disks, begin }: VmConfig): GuestFiles {
 const FURNISH = `set -eu
 root=$1 console=$2
 shift 2
+# The jailer puts the program and its devices here, which a file system such as /tmp may not let work.
+mount -n --bind "$root" "$root"
+mount -n -o remount,bind,nosuid,dev,exec "$root"
 while [ "$1" != -- ]; do
   if [ -d "$2" ]; then mkdir -p "$root/$3"; else : >"$root/$3"; fi
   mount -n --bind "$2" "$root/$3"
@@ -51,7 +54,7 @@ while [ "$1" != -- ]; do
   shift 3
 done
 shift
-exec "$@" >"$console"`;
+exec "$@" >>"$console"`;
 
 /**
  * The command that becomes a jailed Firecracker: an own user, an own root with nothing but its files

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -98,6 +98,11 @@ describe('the command line of QEMU', () => {
     assert.match(drives[2] ?? '', /file=\/dev\/fd\/6,(?!.*readonly)/);
   });
 
+  it('appends to the file of the console, which is cut while it runs', () => {
+    const args = qemuArguments(config, { acceleration: 'kvm', tscKhz: undefined }).join(' ');
+    assert.match(args, /logfile=console\.log,logappend=on/);
+  });
+
   it('tells the guest the frequency of the counter only where it is known', () => {
     const flags = 'flags\t\t: fpu constant_tsc';
     assert.equal(tscOf(`cpu MHz\t\t: 2596.118\n${flags}\n`), 2_596_118);
@@ -139,6 +144,11 @@ describe('what a guest is given', () => {
     await writeFile(join(directory, 'rootfs.ext4'), disk);
     const { rootfs } = await guestImages(directory, 'clarateach-workspace');
     assert.equal(rootfs, join(directory, 'rootfs.ext4'));
+    if (process.getuid?.() === 0) {
+      await chmod(join(directory, 'initrd.cpio'), 0o640);
+      await assert.rejects(guestImages(directory), /read by root alone, .*`chmod 644 .*initrd\.cpio`/);
+      await chmod(join(directory, 'initrd.cpio'), 0o644);
+    }
     const own = 'registry.example/a/../class:1';
     await assert.rejects(
       guestImages(directory, own),

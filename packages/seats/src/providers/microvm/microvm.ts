@@ -24,7 +24,7 @@ import { VmNetwork } from './network.ts';
 import { preparedMark } from './prepared-network.ts';
 import { type GuestShape, SavedGuests } from './saved-guests.ts';
 import { guestImages, writeConfigDisk } from './seat-disks.ts';
-import { WORK } from './vm-process.ts';
+import { boundConsole, WORK } from './vm-process.ts';
 import type { GuestLine, SavedGuest, Vmm } from './vmm.ts';
 import { type PoolCounts, WarmPool } from './warm-pool.ts';
 
@@ -216,13 +216,20 @@ class MicrovmSeats implements SeatProvider {
     const address = await warm.take({ shape, limits: spec.limits });
     if (address === undefined) return false;
     const what = 'isTaken';
-    return this.#isCopy(spec, { what, signal }, async () => {
-      await this.#addresses.release(spec.id);
-      await mkdir(this.#seats, { recursive: true, mode: 0o700 });
-      await warm.give(address, spec.id, directory);
-      await this.#writeConfig(spec, address, join(this.#runDirectory(spec.id), WORK, CONFIG));
-      await this.#wake(spec.id);
-    });
+    let isGiven = false;
+    try {
+      return await this.#isCopy(spec, { what, signal }, async () => {
+        await this.#addresses.release(spec.id);
+        await mkdir(this.#seats, { recursive: true, mode: 0o700 });
+        await warm.give(address, spec.id, directory);
+        isGiven = true;
+        await this.#writeConfig(spec, address, join(this.#runDirectory(spec.id), WORK, CONFIG));
+        await this.#wake(spec.id);
+      });
+    } finally {
+      // Before the seat is booted: it may have the address and the disk already.
+      if (!isGiven) await warm.giveUp(address);
+    }
   }
 
   #begins(run: string, signal: AbortSignal): Promise<boolean> {
@@ -350,6 +357,7 @@ class MicrovmSeats implements SeatProvider {
           if (!starting && !(await wasStarted(this.#runDirectory(seat)))) {
             return { state: 'exited', code: 1, reason: 'the server ended while it started the seat' };
           }
+          await boundConsole(this.#runDirectory(seat));
           // A failure shows in the next start, and is tried again at the next look.
           this.#network.keep().catch(() => {});
           const host = await this.#addresses.of(seat);

@@ -7,6 +7,7 @@ import { ProviderError, type SeatSpec } from '../../provider.ts';
 import { ProgramFailed, runProgram } from './run-program.ts';
 import { rootfsFile } from './settings.ts';
 
+const READ_BY_OTHERS = 0o004;
 /** The learner's user and group in every guest. */
 const LEARNER = 1000;
 
@@ -167,7 +168,7 @@ export interface GuestImages {
 
 /**
  * The images in a directory, with the root disk of a workshop's own container image where it names one.
- * Throws a ProviderError `rejected` that says which is missing or damaged.
+ * Throws a ProviderError `rejected` that says which is missing, damaged, or kept from the VMs' users.
  */
 export async function guestImages(directory: string, image?: string): Promise<GuestImages> {
   const images = {
@@ -216,6 +217,12 @@ async function requireBytes(path: string, { at, bytes, what, remedy }: Expected)
     const { buffer, bytesRead } = await file.read(Buffer.alloc(2048), 0, 2048, 0);
     const found = buffer.subarray(at, at + bytes.length);
     if (bytesRead < 2048 || !found.equals(Buffer.from(bytes))) throw damaged(what, path, remedy);
+    if (process.getuid?.() === 0 && ((await file.stat()).mode & READ_BY_OTHERS) === 0) {
+      throw new ProviderError(
+        'rejected',
+        `The ${what} at ${path} can be read by root alone, and each VM runs as a user of its own. Run \`chmod 644 ${path}\`.`,
+      );
+    }
     return buffer;
   } finally {
     await file.close();

@@ -27,6 +27,11 @@ const BEFORE_VMM = ['sh', 'dash', 'setpriv', 'unshare', 'jailer'];
 const LAUNCH_DEADLINE_MS = 10_000;
 const KILL_DEADLINE_MS = 10_000;
 const LOG_TAIL_BYTES = 8_192;
+/** A guest's root may print to its console without end, past all limits of its disks. */
+const CONSOLE_MOST_BYTES = 4 * 1024 * 1024;
+/** Kept of one that does: the lines that tell how far the guest came. */
+const CONSOLE_HEAD_BYTES = 64 * 1024;
+const CONSOLE_TAIL_BYTES = 1024 * 1024;
 
 /**
  * Notes who it is and becomes the VMM. The note is written by the process itself before there is a
@@ -208,8 +213,29 @@ export async function hasSaid(directory: string, what: GuestLine): Promise<boole
   return hasPrinted(directory, GUEST_LINES[what]);
 }
 
+/** Whether its console has said it at its beginning, or lately. */
 export async function hasPrinted(directory: string, words: string): Promise<boolean> {
-  return (await tailOf(join(directory, WORK, CONSOLE_LOG), 1024 * 1024)).includes(words);
+  const log = join(directory, WORK, CONSOLE_LOG);
+  if ((await headOf(log, CONSOLE_HEAD_BYTES)).includes(words)) return true;
+  return (await tailOf(log, CONSOLE_TAIL_BYTES)).includes(words);
+}
+
+/**
+ * After: what the console has printed takes up no more than some MiB; of more, the beginning is kept. The VMM
+ * appends to the file, and prints on behind what is kept.
+ */
+export async function boundConsole(directory: string): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(join(directory, WORK, CONSOLE_LOG), flags).catch(() => undefined);
+  if (!file) return;
+  try {
+    const found = await file.stat();
+    // The directory is the VMM's: under that name could be somebody else's file.
+    if (!found.isFile() || found.nlink !== 1 || found.blocks * 512 <= CONSOLE_MOST_BYTES) return;
+    await file.truncate(CONSOLE_HEAD_BYTES);
+  } finally {
+    await file.close();
+  }
 }
 
 async function lastWords(directory: string): Promise<string> {
@@ -222,16 +248,28 @@ async function lastWords(directory: string): Promise<string> {
   return vmm === '' ? 'its virtual machine was ended' : vmm.slice(0, 300);
 }
 
-/** Follows no link: the file may be in the VMM's own hands. */
+async function headOf(path: string, bytes: number): Promise<string> {
+  return partOf(path, () => ({ from: 0, length: bytes }));
+}
+
 async function tailOf(path: string, bytes = LOG_TAIL_BYTES): Promise<string> {
+  return partOf(path, (size) => ({ from: Math.max(0, size - bytes), length: bytes }));
+}
+
+/** Follows no link: the file may be in the VMM's own hands. */
+async function partOf(
+  path: string,
+  part: (size: number) => { from: number; length: number },
+): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => undefined,
   );
   if (!file) return '';
   try {
     const { size } = await file.stat();
-    const length = Math.min(size, bytes);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    const { from, length } = part(size);
+    const most = Math.min(length, size - from);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, from);
     return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -71,10 +71,11 @@ async function openPool(installation = 'one') {
   const bridge = { name: 'none', address: '10.9.0.1/24', network: parseBridgeAddress('10.9.0.1/24') };
   const starts: Start[] = [];
   const ended: string[] = [];
+  const killed: string[] = [];
   const stage = { busy: false, failure: undefined as Error | undefined };
   const reports: string[] = [];
   const pool = new WarmPool({
-    vmm: { state: async () => ({ state: 'running' }), kill: async () => {} },
+    vmm: { state: async () => ({ state: 'running' }), kill: async (each) => void killed.push(each) },
     saved: { use: (_shape, work) => work({ memory: '/memory', state: '/state' }) },
     network: {
       bridge: async () => bridge,
@@ -95,7 +96,7 @@ async function openPool(installation = 'one') {
     clock,
   });
   return {
-    ...{ pool, clock, addresses, starts, ended, stage, reports },
+    ...{ pool, clock, addresses, starts, ended, killed, stage, reports, stateDirectory },
     async [Symbol.asyncDispose]() {
       await pool.close();
       assert.deepEqual(await addresses.all(), new Map(), 'no address is left');
@@ -191,6 +192,38 @@ test('no two guests bear one name, of one installation or of two, nor the name o
   // Firecracker's jailer takes such names, and no others.
   for (const name of names) assert.match(name, /^clarateach-warm-[a-zA-Z0-9-]{1,40}$/);
   await one.addresses.releaseFrom('warm', taken ?? '');
+});
+
+test('a guest that could not be given whole ends, and its address goes on as the seat’s that has it', async () => {
+  await using scene = await openPool();
+  const { pool, clock, addresses, ended, killed, stateDirectory } = scene;
+  await pool.take(wanted(512));
+  await clock.pass(REFILL_MS * 10);
+  const seat = { workshop: 'ws-00000000' as WorkshopId, seat: 1 };
+  const runOf = (address: string) => join(stateDirectory, 'warm', address, 'run');
+
+  const given = (await pool.take(wanted(512))) ?? '';
+  await mkdir(runOf(given), { recursive: true });
+  // The disk that it has is not there: after the address, before all else.
+  await assert.rejects(pool.give(given, seat, join(stateDirectory, 'seat')), /ENOENT/);
+  await pool.giveUp(given);
+  assert.deepEqual(killed, [runOf(given)]);
+  assert.equal(ended.length, 0, 'the seat may be at that address already');
+  assert.equal(await addresses.of(seat), given);
+  assert.deepEqual(await readdir(join(stateDirectory, 'warm')), []);
+
+  const kept = (await pool.take(wanted(512))) ?? '';
+  await pool.giveUp(kept);
+  assert.deepEqual(ended, [kept], 'one that nobody had has nothing left');
+  assert.equal((await addresses.all()).has(kept), false);
+
+  // What a server leaves that was killed amid it, the next one ends in the same way.
+  await mkdir(runOf(given), { recursive: true });
+  await pool.adopt();
+  assert.equal(killed.filter((directory) => directory === runOf(given)).length, 2);
+  assert.equal(ended.includes(given), false);
+  assert.equal(await addresses.of(seat), given);
+  await addresses.release(seat);
 });
 
 test('a failure is reported, holds nothing, and is tried again', async () => {

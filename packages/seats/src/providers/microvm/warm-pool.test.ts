@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { seatName } from '@clarateach/contract/ids';
 import type { SeatProvider } from '../../provider.ts';
 import { inTerminal } from '../../seat-client.ts';
 import { until } from '../local/processes.ts';
@@ -95,6 +96,16 @@ describe('guests that are kept ready', {
       const asked = `echo "$MARK, $(${server} | grep -c ^SEAT_SETTINGS=), $(env | grep -c ^SEAT_SETTINGS=)"`;
       assert.equal(await inTerminal(two, asked, START_MS), "it's 2, 1, 0");
       await full(provider);
+      // Of a guest whose root prints without end, the beginning is kept, and it is not taken for one that hangs.
+      const run = join(installation.stateDirectory, 'seats', seatName(seat(3)), 'run');
+      const log = join(run, 'vm', 'console.log');
+      const before = await readFile(join(run, 'process'), 'utf8');
+      await appendFile(log, Buffer.alloc(6 * 1024 * 1024, 'noise\n'));
+      await provider.ensure(specOf(seat(3)), signal);
+      assert.equal((await provider.observe(seat(3), signal)).state, 'running');
+      assert.ok((await stat(log)).size < 1024 * 1024);
+      await provider.ensure(specOf(seat(3)), signal);
+      assert.equal(await readFile(join(run, 'process'), 'utf8'), before);
       // What a seat took stays its own, over a restart too.
       await provider.stop(seat(2), signal);
       assert.equal((await started(provider, 2)).host, two.host);
@@ -102,6 +113,29 @@ describe('guests that are kept ready', {
       assert.deepEqual(reports, []);
       assert.deepEqual((await provider.list(signal)).map((each) => each.seat).sort(), [1, 2, 3]);
       for (const n of [1, 2, 3]) await provider.destroy(seat(n), signal);
+    } finally {
+      await provider.close();
+    }
+    assert.deepEqual(await installation.leftovers(), []);
+  });
+
+  test('end when a seat cannot have them whole, and the seat is booted at its own', async () => {
+    const provider = await open();
+    try {
+      await started(provider, 1);
+      await full(provider);
+      // Of both, so that it is one of them: the disk that would become the seat's.
+      const warm = join(installation.stateDirectory, 'warm');
+      const ready = await readdir(warm);
+      for (const address of ready) await rm(join(warm, address, 'workspace.ext4'));
+      const seen = await started(provider, 2);
+      assert.equal(await inTerminal(seen, 'hostname', START_MS), 'seat-02');
+      assert.match(reports.splice(0).join(), /seat-02 is booted: .*ENOENT/);
+      await full(provider);
+      const left = await installation.leftovers();
+      assert.equal(left.filter((each) => each.startsWith('process ')).length, 2 + WARM, left.join());
+      assert.equal(left.includes(`warm ${seen.host}`), false, left.join());
+      for (const n of [1, 2]) await provider.destroy(seat(n), signal);
     } finally {
       await provider.close();
     }

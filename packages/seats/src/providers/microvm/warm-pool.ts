@@ -149,7 +149,8 @@ export class WarmPool {
 
   /**
    * After: the guest that was taken, its address and its disks are the seat's, in `directory`, where
-   * nothing was. Cut short at any step, either the seat's directory and address have it, or the pool has.
+   * nothing was. Cut short at any step, either the seat's directory and address have it, or the pool has:
+   * to be ended by {@link giveUp}, or when the next pool begins.
    */
   async give(address: string, seat: SeatId, directory: string): Promise<void> {
     const from = join(this.#directory, address);
@@ -158,6 +159,11 @@ export class WarmPool {
     await rename(join(from, WORKSPACE), join(directory, WORKSPACE));
     await rename(join(from, RUN), join(directory, RUN));
     await rm(from, { recursive: true, force: true });
+  }
+
+  /** Ends a guest that was taken, and could not be given whole. What its seat has of it already stays the seat's. */
+  giveUp(address: string): Promise<void> {
+    return this.#end(address);
   }
 
   async close(): Promise<void> {
@@ -250,7 +256,9 @@ export class WarmPool {
     const { vmm, network, addresses } = this.#options;
     const directory = join(this.#directory, address);
     await vmm.kill(join(directory, RUN));
-    await network.detach(address);
+    const owner = (await addresses.all()).get(address);
+    // One that was given away may be that of a seat that runs.
+    if (owner === undefined || owner === OWNER) await network.detach(address);
     await rm(directory, { recursive: true, force: true });
     await addresses.releaseFrom(OWNER, address);
   }
