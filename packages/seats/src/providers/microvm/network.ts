@@ -13,7 +13,18 @@ import {
   requireFreeNetwork,
 } from './bridge-choice.ts';
 import { forgetFirewall, passFirewall } from './host-firewall.ts';
-import { addPair, aliasOf, ipBatch, isAbandoned, removeLink, requireTun, switchOn } from './links.ts';
+import {
+  addPair,
+  aliasOf,
+  fencePort,
+  ipBatch,
+  isAbandoned,
+  isLink,
+  joinBridge,
+  removeLink,
+  requireTun,
+  switchOn,
+} from './links.ts';
 import { type NetworkSeat, networkRules } from './network-rules.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
@@ -47,7 +58,9 @@ export class VmNetwork {
   readonly #seats = new Map<string, NetworkSeat>();
   readonly #prepared: string;
   #chosen: Bridge | undefined;
-  #keptAt = 0;
+  #keptAt = Number.NEGATIVE_INFINITY;
+  /** Ports that an earlier version may have made. */
+  readonly #unfenced = new Set<NetworkSeat>();
 
   constructor(options: VmNetworkOptions) {
     const id = createHash('sha256').update(options.installation).digest('hex');
@@ -59,7 +72,11 @@ export class VmNetwork {
 
   /** Seats that ran before this process began. */
   adopt(addresses: Iterable<string>): void {
-    for (const address of addresses) this.#seats.set(address, this.seat(address));
+    for (const address of addresses) {
+      const seat = this.seat(address);
+      this.#seats.set(address, seat);
+      this.#unfenced.add(seat);
+    }
   }
 
   seat(address: string): NetworkSeat {
@@ -102,15 +119,12 @@ export class VmNetwork {
         const seat = this.seat(address);
         await requireTun();
         const { name } = await this.#ensureBridge();
+        await this.#fenceAdopted();
         await removeLink(seat.port);
         this.#seats.set(address, seat);
         await this.#applyRules();
         await addPair(seat.port);
-        await ipBatch([
-          `link set dev ${seat.port} master ${name}`,
-          `link set dev ${seat.port} type bridge_slave isolated on`,
-          `link set dev ${seat.port} up`,
-        ]);
+        await joinBridge(seat, name);
         return seat;
       }),
     );
@@ -173,6 +187,7 @@ export class VmNetwork {
       if (this.#seats.size === 0) return;
       // Another process of this installation may have moved the seats to another bridge.
       if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
+      await this.#fenceAdopted();
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
         await passFirewall((await this.bridge()).name, this.table);
         return;
@@ -208,6 +223,18 @@ export class VmNetwork {
     }
     await switchOn('/proc/sys/net/ipv4/ip_forward');
     return { name, address };
+  }
+
+  async #fenceAdopted(): Promise<void> {
+    for (const seat of this.#unfenced) {
+      try {
+        await fencePort(seat);
+      } catch (error) {
+        // It may have ended meanwhile.
+        if (await isLink(seat.port)) throw error;
+      }
+      this.#unfenced.delete(seat);
+    }
   }
 
   async #applyRules(): Promise<void> {
