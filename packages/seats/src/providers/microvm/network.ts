@@ -25,7 +25,7 @@ import {
   requireTun,
   switchOn,
 } from './links.ts';
-import { type NetworkSeat, networkRules } from './network-rules.ts';
+import { type NetworkSeat, networkRules, type SeatAmounts } from './network-rules.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
 import { runProgram } from './run-program.ts';
@@ -43,6 +43,8 @@ export interface VmNetworkOptions {
   readonly prepared?: string;
   /** Bytes that each seat may send, and be sent; left out where the VMM sees to it. */
   readonly rate?: Rate;
+  /** What else each seat may take of the host's network; {@link SEAT_AMOUNTS} when left out. */
+  readonly amounts?: SeatAmounts;
 }
 
 /**
@@ -122,7 +124,7 @@ export class VmNetwork {
         await this.#fenceAdopted();
         await removeLink(seat.port);
         this.#seats.set(address, seat);
-        await this.#applyRules();
+        await this.#applyRules(address);
         await addPair(seat.port);
         await joinBridge(seat, name);
         return seat;
@@ -237,7 +239,7 @@ export class VmNetwork {
     }
   }
 
-  async #applyRules(): Promise<void> {
+  async #applyRules(beginning?: string): Promise<void> {
     const { name, network } = await this.bridge();
     const rules = networkRules({
       table: this.table,
@@ -248,6 +250,8 @@ export class VmNetwork {
       resolvers: await this.resolvers(),
       uid: process.getuid?.() ?? 0,
       rate: this.#options.rate,
+      amounts: this.#options.amounts,
+      beginning,
     });
     await runProgram('nft', ['-f', '-'], rules);
     await passFirewall((await this.bridge()).name, this.table);
