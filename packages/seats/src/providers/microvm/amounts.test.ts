@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { VmNetwork } from './network.ts';
 import { SEAT_AMOUNTS, type SeatAmounts } from './network-rules.ts';
 import { runProgram } from './run-program.ts';
-import { guestPlace, inOwnNetwork, type Place, place } from './testing-own-network.ts';
+import { farPlace, guestPlace, inOwnNetwork, type Place } from './testing-own-network.ts';
 
 const BRIDGE = { name: 'clarateach0', address: '192.168.100.1/24' };
 const [FIRST, SECOND, THIRD] = ['192.168.100.11', '192.168.100.12', '192.168.100.13'] as const;
@@ -20,10 +20,7 @@ if (await inOwnNetwork(import.meta.filename)) {
     let asked = 5_000;
     before(async () => {
       directory = await mkdtemp(join(tmpdir(), 'clarateach-amounts-'));
-      await runProgram('ip', ['link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'far0']);
-      await runProgram('ip', ['address', 'add', '203.0.113.1/24', 'dev', 'up0']);
-      await runProgram('ip', ['link', 'set', 'up0', 'up']);
-      far = await place('far', 'far0', `${FAR}/24`);
+      far = await farPlace(FAR);
       // Nobody there answers: what a seat began stays open.
       await far.run(
         'nft',

@@ -48,6 +48,11 @@ export interface NetworkRulesOptions {
   readonly beginning?: string | undefined;
 }
 
+/**
+ * Tells both ends of a connection what fits through the machine's line. That of a tunnel or a cloud is
+ * narrower than the bridge, and the word that a packet was too large often reaches nobody.
+ */
+const FITTING = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
 const CHAINS = ['input', 'forward', 'amounts', 'opening', 'output', 'postrouting'];
 const COUNTS = ['connections', 'openings', 'names'];
 
@@ -109,6 +114,7 @@ export function networkRules(options: NetworkRulesOptions): string {
       `iifname ${bridge} drop`,
     ]),
     ...chain('forward', 'filter hook forward priority -10', [
+      ...['iifname', 'oifname'].map((port) => `${port} ${bridge} ${FITTING}`),
       `oifname ${bridge} ct state established,related accept`,
       `oifname ${bridge} drop`,
       `iifname ${bridge} meta nfproto ipv6 drop`,

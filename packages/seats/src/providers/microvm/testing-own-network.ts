@@ -72,6 +72,14 @@ export async function place(name: string, link: string, ...addresses: string[]):
   };
 }
 
+/** A host outside, behind the machine's own line. */
+export async function farPlace(address: string): Promise<Place> {
+  await runProgram('ip', ['link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'far0']);
+  await runProgram('ip', ['address', 'add', '203.0.113.1/24', 'dev', 'up0']);
+  await runProgram('ip', ['link', 'set', 'up0', 'up']);
+  return place('far', 'far0', `${address}/24`);
+}
+
 /** What stands for a seat's guest, behind its port: it has the seat's names. */
 export async function guestPlace(
   { port, mac, address }: { port: string; mac: string; address: string },
