@@ -15,6 +15,13 @@ export interface Bridge {
   readonly address: string;
 }
 
+/** The bridge that is asked for, or its range of addresses, is somebody else's. */
+export class NetworkTaken extends ProviderError {
+  constructor(message: string) {
+    super('rejected', message);
+  }
+}
+
 /** The bridge of the last time, if it is there still or its network is free. */
 export async function rememberedBridge(stateDirectory: string, mark: string): Promise<Bridge | undefined> {
   try {
@@ -65,18 +72,16 @@ export async function requireUsableNetwork(bridge: Bridge | undefined): Promise<
   } else if (!alias.startsWith('clarateach-')) throw bridgeOfOthers(bridge.name);
 }
 
-export function bridgeOfOthers(name: string): ProviderError {
-  return new ProviderError(
-    'rejected',
+export function bridgeOfOthers(name: string): NetworkTaken {
+  return new NetworkTaken(
     `The network interface ${name} belongs to somebody else. Give the seats a bridge of their own with BRIDGE_NAME, and a network with BRIDGE_IP.`,
   );
 }
 
-/** Throws a ProviderError `rejected` where this machine uses any of it. */
+/** Throws a {@link NetworkTaken} where this machine uses any of it. */
 export async function requireFreeNetwork(network: BridgeAddress): Promise<void> {
   if (!(await usedRanges()).some((used) => used.first <= network.last && used.last >= network.first)) return;
-  throw new ProviderError(
-    'rejected',
+  throw new NetworkTaken(
     `The network ${network.address}/${network.prefix} is in use on this machine. Give the seats another with BRIDGE_IP, such as 192.168.150.1/24.`,
   );
 }

@@ -35,7 +35,7 @@ if (await inOwnNetwork(import.meta.filename)) {
       const asked = await far.count(size('syn', 1_360));
       const answered = await guest.count(size('(syn | ack)', 1_360));
       const tooLarge = await guest.count(size('(syn | ack)', 1_460));
-      const call = ['--net=/run/netns/guest-' + SEAT, 'bash', '-c', `exec 3<>/dev/tcp/${FAR}/8080`];
+      const call = [`--net=/run/netns/guest-${SEAT}`, 'bash', '-c', `exec 3<>/dev/tcp/${FAR}/8080`];
       const serve = `const server = require('net').createServer().listen(8080, () =>
         require('child_process').execFile('nsenter', ${JSON.stringify(call)}, (error) => process.exit(error ? 1 : 0)));`;
       await far.run(process.execPath, '-e', serve);

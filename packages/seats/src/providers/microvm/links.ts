@@ -29,6 +29,13 @@ export async function aliasOf(name: string): Promise<string | undefined> {
   );
 }
 
+/** The interfaces with that alias. */
+export async function linksMarked(mark: string): Promise<string[]> {
+  const names = await readdir('/sys/class/net');
+  const aliases = await Promise.all(names.map(aliasOf));
+  return names.filter((_, index) => aliases[index] === mark);
+}
+
 /** A bridge that was made and nothing more: whoever made it was killed before it could say whose it is. */
 export async function isAbandoned(name: string): Promise<boolean> {
   const [flags, ports] = await Promise.all([

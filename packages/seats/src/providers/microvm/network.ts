@@ -3,29 +3,23 @@ import { readFile } from 'node:fs/promises';
 import { ProviderError } from '../../provider.ts';
 import { Turnstile } from '../../turnstile.ts';
 import { parseResolvers } from '../docker/guard-rules.ts';
-import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
-import {
-  type Bridge,
-  bridgeOfOthers,
-  freeBridge,
-  rememberBridge,
-  rememberedBridge,
-  requireFreeNetwork,
-} from './bridge-choice.ts';
+import { type BridgeAddress, formatIp, hexOf, macOf, parseBridgeAddress } from './addresses.ts';
+import { type Bridge, freeBridge, NetworkTaken, rememberedBridge } from './bridge-choice.ts';
 import { forgetFirewall, passFirewall } from './host-firewall.ts';
 import {
   addPair,
   aliasOf,
   fencePort,
   ipBatch,
-  isAbandoned,
   isLink,
   joinBridge,
   removeLink,
   requireTun,
   switchOn,
 } from './links.ts';
+import { withNetworkLock } from './network-lock.ts';
 import { type NetworkSeat, networkRules, type SeatAmounts } from './network-rules.ts';
+import { type BridgeMarks, ensureBridge, leaveBridges, pinAddress } from './own-bridge.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
 import { runProgram } from './run-program.ts';
@@ -58,7 +52,7 @@ export class VmNetwork {
   readonly #ports: string;
   readonly #turnstile = new Turnstile();
   readonly #seats = new Map<string, NetworkSeat>();
-  readonly #prepared: string;
+  readonly #marks: BridgeMarks;
   #chosen: Bridge | undefined;
   #keptAt = Number.NEGATIVE_INFINITY;
   /** Ports that an earlier version may have made. */
@@ -69,7 +63,7 @@ export class VmNetwork {
     this.#options = options;
     this.table = `clarateach-vm-${id.slice(0, 12)}`;
     this.#ports = `ct${id.slice(0, 6)}-`;
-    this.#prepared = options.prepared ?? `${this.table}-prepared`;
+    this.#marks = { own: this.table, prepared: options.prepared ?? `${this.table}-prepared` };
   }
 
   /** Seats that ran before this process began. */
@@ -92,7 +86,7 @@ export class VmNetwork {
       this.#options.bridge ??
       (await bridgeMarked(this.table)) ??
       (await rememberedBridge(this.#options.stateDirectory, this.table)) ??
-      (await bridgeMarked(this.#prepared)) ??
+      (await bridgeMarked(this.#marks.prepared)) ??
       (await freeBridge());
     try {
       return { ...this.#chosen, network: parseBridgeAddress(this.#chosen.address) };
@@ -155,12 +149,12 @@ export class VmNetwork {
     return this.#turnstile.pass(() =>
       explained(async () => {
         const wanted = this.#options.bridge;
-        const ready = wanted?.name ?? (await preparedName(this.#prepared));
+        const ready = wanted?.name ?? (await preparedName(this.#marks.prepared));
         const there = ready !== undefined && (await aliasOf(ready)) !== undefined;
-        if (there && (!wanted || (await wasPrepared(this.#prepared, wanted)))) return undefined;
+        if (there && (!wanted || (await wasPrepared(this.#marks.prepared, wanted)))) return undefined;
         const { name, address } = await this.#ensureBridge();
-        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
-        await prepareNat(this.#prepared, { name, address });
+        await ipBatch([`link set dev ${name} alias ${this.#marks.prepared}`]);
+        await prepareNat(this.#marks.prepared, { name, address });
         return { name, address };
       }),
     );
@@ -170,12 +164,15 @@ export class VmNetwork {
   unprepare(): Promise<readonly string[]> {
     return this.#turnstile.pass(() =>
       explained(async () => {
-        const bridge = await bridgeMarked(this.#prepared);
-        const nat = await removeNat(this.#prepared);
-        if (bridge) await removeLink(bridge.name);
+        const nat = await removeNat(this.#marks.prepared);
+        const bridge = await withNetworkLock(async () => {
+          const free = await bridgeMarked(this.#marks.prepared);
+          if (free) await removeLink(free.name);
+          return free;
+        });
         return [
           ...(bridge ? [`bridge ${bridge.name}`] : []),
-          ...(nat ? [`nftables table ${this.#prepared}`] : []),
+          ...(nat ? [`nftables table ${this.#marks.prepared}`] : []),
         ];
       }),
     );
@@ -190,6 +187,7 @@ export class VmNetwork {
       // Another process of this installation may have moved the seats to another bridge.
       if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
       await this.#fenceAdopted();
+      await pinAddress((await this.bridge()).name);
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
         await passFirewall((await this.bridge()).name, this.table);
         return;
@@ -199,32 +197,21 @@ export class VmNetwork {
   }
 
   async #ensureBridge(): Promise<Bridge> {
-    const { name, address, network } = await this.bridge();
-    const alias = await aliasOf(name);
-    const prepared = alias === this.#prepared ? await bridgeMarked(this.#prepared) : undefined;
-    const abandoned =
-      (alias === '' && (await isAbandoned(name))) ||
-      (alias === this.#prepared && prepared?.address !== address);
-    if (prepared && !abandoned) {
-      await ipBatch([`link set dev ${name} alias ${this.table}`]);
-    } else if (alias === undefined || abandoned) {
-      if (abandoned) await removeLink(name);
-      await requireFreeNetwork(network);
-      // Without a hardware address of its own a bridge takes that of a port, and changes it as seats come
-      // and go: what guests send to the one that they know is then lost until they ask again.
-      await ipBatch([
-        `link add name ${name} address ${macOf(network.address)} type bridge stp_state 0 forward_delay 0`,
-        `link set dev ${name} alias ${this.table}`,
-        `address add ${address} dev ${name}`,
-      ]);
-      await switchOn(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`);
-      await ipBatch([`link set dev ${name} up`]);
-      await rememberBridge(this.#options.stateDirectory, { name, address });
-    } else if (alias !== this.table) {
-      throw bridgeOfOthers(name);
+    const bridge = await this.bridge();
+    try {
+      await ensureBridge(bridge, this.#marks, this.#options.stateDirectory);
+    } catch (error) {
+      if (this.#options.bridge !== undefined || !(error instanceof NetworkTaken)) throw error;
+      // Somebody was quicker to take what was free. A seat's address is of the network that it was chosen for.
+      this.#chosen = undefined;
+      throw new ProviderError(
+        'unreachable',
+        `The network ${bridge.address} that was chosen for the seats has been taken meanwhile. The next try chooses another.`,
+        { cause: error },
+      );
     }
     await switchOn('/proc/sys/net/ipv4/ip_forward');
-    return { name, address };
+    return bridge;
   }
 
   async #fenceAdopted(): Promise<void> {
@@ -258,12 +245,7 @@ export class VmNetwork {
   }
 
   async #remove(): Promise<void> {
-    const { name, address } = await this.bridge();
-    if ((await aliasOf(name)) === this.table) {
-      if (await wasPrepared(this.#prepared, { name, address }))
-        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
-      else await removeLink(name);
-    }
+    await leaveBridges(this.#marks);
     await forgetFirewall(this.table);
     for (const family of ['inet', 'bridge']) {
       if (await hasTable(family, this.table)) {
@@ -273,15 +255,6 @@ export class VmNetwork {
     // The next first seat chooses anew: meanwhile somebody may have taken the network.
     this.#chosen = undefined;
   }
-}
-
-/** The hardware address of whoever has this IPv4 address: locally administered, and unlike any other here. */
-function macOf(address: string): string {
-  return `02:00:${hexOf(address).join(':')}`;
-}
-
-function hexOf(address: string): string[] {
-  return address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
 }
 
 async function hasTable(family: string, table: string): Promise<boolean> {
