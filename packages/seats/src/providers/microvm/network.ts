@@ -4,7 +4,7 @@ import { ProviderError } from '../../provider.ts';
 import { Turnstile } from '../../turnstile.ts';
 import { parseResolvers } from '../docker/guard-rules.ts';
 import { type BridgeAddress, formatIp, hexOf, macOf, parseBridgeAddress } from './addresses.ts';
-import { type Bridge, freeBridge, NetworkTaken, rememberedBridge } from './bridge-choice.ts';
+import { type Bridge, NetworkTaken } from './bridge-choice.ts';
 import { forgetFirewall, passFirewall } from './host-firewall.ts';
 import {
   addPair,
@@ -19,7 +19,7 @@ import {
 } from './links.ts';
 import { withNetworkLock } from './network-lock.ts';
 import { type NetworkSeat, networkRules, type SeatAmounts } from './network-rules.ts';
-import { type BridgeMarks, ensureBridge, leaveBridges, pinAddress } from './own-bridge.ts';
+import { type BridgeMarks, chooseBridge, ensureBridge, leaveBridges, pinAddress } from './own-bridge.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
 import { runProgram } from './run-program.ts';
@@ -39,6 +39,8 @@ export interface VmNetworkOptions {
   readonly rate?: Rate;
   /** What else each seat may take of the host's network; {@link SEAT_AMOUNTS} when left out. */
   readonly amounts?: SeatAmounts;
+  /** Told, in a sentence for operators, what goes worse than it should. */
+  readonly report?: (line: string) => void;
 }
 
 /**
@@ -68,6 +70,7 @@ export class VmNetwork {
 
   /** Seats that ran before this process began. */
   adopt(addresses: Iterable<string>): void {
+    this.#chosen = undefined;
     for (const address of addresses) {
       const seat = this.seat(address);
       this.#seats.set(address, seat);
@@ -81,13 +84,11 @@ export class VmNetwork {
 
   /** The bridge and its network; chosen once and then kept, so that addresses stay. */
   async bridge(): Promise<Bridge & { readonly network: BridgeAddress }> {
-    // One that bears our mark is ours, though whoever made it was killed before it could note that.
-    this.#chosen ??=
-      this.#options.bridge ??
-      (await bridgeMarked(this.table)) ??
-      (await rememberedBridge(this.#options.stateDirectory, this.table)) ??
-      (await bridgeMarked(this.#marks.prepared)) ??
-      (await freeBridge());
+    const { bridge: wanted, stateDirectory, report } = this.#options;
+    this.#chosen ??= await chooseBridge({
+      ...{ wanted, stateDirectory, report, marks: this.#marks },
+      isUsed: this.#seats.size > 0,
+    });
     try {
       return { ...this.#chosen, network: parseBridgeAddress(this.#chosen.address) };
     } catch (error) {
@@ -199,6 +200,7 @@ export class VmNetwork {
   async #ensureBridge(): Promise<Bridge> {
     const bridge = await this.bridge();
     try {
+      if (this.#seats.size === 0) await leaveBridges(this.#marks, bridge);
       await ensureBridge(bridge, this.#marks, this.#options.stateDirectory);
     } catch (error) {
       if (this.#options.bridge !== undefined || !(error instanceof NetworkTaken)) throw error;

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { ProviderError } from '../../provider.ts';
-import type { Bridge } from './bridge-choice.ts';
+import { type Bridge, requireUsableNetwork } from './bridge-choice.ts';
 import { aliasOf, ipBatch, isLink } from './links.ts';
 import { VmNetwork } from './network.ts';
-import { prepareNat } from './prepared-network.ts';
+import { addressOn, prepareNat } from './prepared-network.ts';
+import { runProgram } from './run-program.ts';
 import { inOwnNetwork } from './testing-own-network.ts';
 
 const MARK = 'clarateach-prepared-test';
@@ -35,9 +36,9 @@ if (await inOwnNetwork(import.meta.filename)) {
     });
     after(() => rm(directory, { recursive: true, force: true }));
 
-    function opens(installation: string, bridge?: Bridge): VmNetwork {
+    function opens(installation: string, bridge?: Bridge, report = (_: string) => {}): VmNetwork {
       const stateDirectory = join(directory, installation);
-      const network = new VmNetwork({ installation, stateDirectory, bridge, prepared: MARK });
+      const network = new VmNetwork({ installation, stateDirectory, bridge, prepared: MARK, report });
       opened.push(network);
       return network;
     }
@@ -101,6 +102,52 @@ if (await inOwnNetwork(import.meta.filename)) {
       assert.equal(await aliasOf((await first.bridge()).name), first.table);
       assert.equal(await aliasOf((await second.bridge()).name), second.table);
       await second.detach(other);
+    });
+
+    it('stays that of the seats that run, whatever is set, and gives way after the last of them', async () => {
+      for (const wanted of [
+        { name: 'clarateach7', address: '10.77.0.1/24' },
+        { name: 'clarateach7', address: BRIDGE.address },
+        { name: BRIDGE.name, address: '10.77.0.1/24' },
+      ]) {
+        await opens('mine', BRIDGE).attach(FIRST);
+        await requireUsableNetwork(wanted);
+        const said: string[] = [];
+        const later = opens('mine', wanted, (line) => said.push(line));
+        later.adopt([FIRST]);
+        await later.attach(SECOND);
+        assert.equal((await later.bridge()).address, BRIDGE.address);
+        assert.equal(said.length, 1);
+        assert.match(said[0] ?? '', /clarateach0 \(192\.168\.100\.1\/24\).*BRIDGE_IP/);
+        const rules = await runProgram('nft', ['list', 'table', 'inet', later.table]);
+        assert.match(rules, /iifname "clarateach0" drop/);
+        for (const address of [FIRST, SECOND]) await later.detach(address);
+        assert.equal(await isLink(BRIDGE.name), false);
+
+        const seat = wanted.address.replace(/\.1\/24$/, '.11');
+        await later.attach(seat);
+        assert.equal((await later.bridge()).name, wanted.name);
+        assert.equal(await addressOn(wanted.name), wanted.address);
+        await later.detach(seat);
+        assert.equal(said.length, 1);
+      }
+    });
+
+    it('goes, where its seats ended unseen and another is set since', async () => {
+      await opens('mine', BRIDGE).attach(FIRST);
+      const later = opens('mine', { name: BRIDGE.name, address: '10.77.0.1/24' });
+      await later.attach('10.77.0.11');
+      assert.equal(await addressOn(BRIDGE.name), '10.77.0.1/24');
+      await later.detach('10.77.0.11');
+      assert.equal(await isLink(BRIDGE.name), false);
+    });
+
+    it('goes with a last seat that another process had started, whatever is set', async () => {
+      await opens('mine', BRIDGE).attach(FIRST);
+      const later = opens('mine', { name: 'clarateach7', address: '10.77.0.1/24' });
+      later.adopt([FIRST]);
+      await later.detach(FIRST);
+      assert.equal(await isLink(BRIDGE.name), false);
     });
 
     it('is made by one process at a time, and another waits for it', async () => {

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { type BridgeAddress, macOf } from './addresses.ts';
-import { type Bridge, bridgeOfOthers, rememberBridge, requireFreeNetwork } from './bridge-choice.ts';
+import {
+  type Bridge,
+  bridgeOfOthers,
+  freeBridge,
+  rememberBridge,
+  rememberedBridge,
+  requireFreeNetwork,
+} from './bridge-choice.ts';
 import { aliasOf, ipBatch, isAbandoned, linksMarked, removeLink, switchOn } from './links.ts';
 import { withNetworkLock } from './network-lock.ts';
 import { addressOn, bridgeMarked, wasPrepared } from './prepared-network.ts';
@@ -11,6 +18,38 @@ export interface BridgeMarks {
   readonly own: string;
   /** That of a bridge which set-up has made, while nobody has it. */
   readonly prepared: string;
+}
+
+/**
+ * Which bridge an installation takes: that which the operator wants, or the one that it had, or has been
+ * prepared, or else one that nobody uses. `isUsed` where seats run on the one that it has.
+ */
+export async function chooseBridge(options: {
+  readonly wanted: Bridge | undefined;
+  readonly marks: BridgeMarks;
+  readonly stateDirectory: string;
+  readonly isUsed: boolean;
+  readonly report: ((line: string) => void) | undefined;
+}): Promise<Bridge> {
+  const { wanted, marks, stateDirectory, isUsed, report } = options;
+  // One that bears the mark is its own, though whoever made it was killed before it could note that.
+  const held = await bridgeMarked(marks.own);
+  if (wanted === undefined) {
+    return (
+      held ??
+      (await rememberedBridge(stateDirectory, marks.own)) ??
+      (await bridgeMarked(marks.prepared)) ??
+      (await freeBridge())
+    );
+  }
+  if (held === undefined || !isUsed) return wanted;
+  // What fences in the seats that run stands and falls with the bridge that they are on.
+  if (held.name !== wanted.name || held.address !== wanted.address) {
+    report?.(
+      `the seats’ network stays ${held.name} (${held.address}) while seats run on it; ${wanted.name} (${wanted.address}), as BRIDGE_NAME and BRIDGE_IP say, comes with the first seat after the last of them has ended`,
+    );
+  }
+  return held;
 }
 
 /**
