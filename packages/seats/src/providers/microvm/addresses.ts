@@ -28,6 +28,11 @@ export function formatIp(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 
+/** As `192.168.100.0/24`. */
+export function subnetOf({ first, prefix }: BridgeAddress): string {
+  return `${formatIp(first)}/${prefix}`;
+}
+
 /** The hardware address of whoever has this IPv4 address: locally administered, and unlike any other here. */
 export function macOf(address: string): string {
   return `02:00:${hexOf(address).join(':')}`;

@@ -4,6 +4,9 @@ import { ProgramFailed, runProgram } from './run-program.ts';
 
 /** Network interfaces of this machine. */
 
+/** Whether this machine passes IPv4 packets on. */
+export const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
+
 export interface BridgePort {
   /** The port's own end of its pair. */
   readonly port: string;
@@ -29,11 +32,11 @@ export async function aliasOf(name: string): Promise<string | undefined> {
   );
 }
 
-/** The interfaces with that alias. */
-export async function linksMarked(mark: string): Promise<string[]> {
+/** The interfaces with such an alias. */
+export async function linksMarked(isMark: (alias: string) => boolean): Promise<string[]> {
   const names = await readdir('/sys/class/net');
   const aliases = await Promise.all(names.map(aliasOf));
-  return names.filter((_, index) => aliases[index] === mark);
+  return names.filter((_, index) => isMark(aliases[index] ?? ''));
 }
 
 /** A bridge that was made and nothing more: whoever made it was killed before it could say whose it is. */

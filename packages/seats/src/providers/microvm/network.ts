@@ -3,16 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { ProviderError } from '../../provider.ts';
 import { Turnstile } from '../../turnstile.ts';
 import { parseResolvers } from '../docker/guard-rules.ts';
-import { type BridgeAddress, formatIp, hexOf, macOf, parseBridgeAddress } from './addresses.ts';
+import { type BridgeAddress, hexOf, macOf, parseBridgeAddress, subnetOf } from './addresses.ts';
 import { type Bridge, NetworkTaken } from './bridge-choice.ts';
-import { forgetFirewall, passFirewall } from './host-firewall.ts';
+import { forgetFirewall, hasTable, passFirewall, whatShutsOff } from './host-firewall.ts';
 import {
   addPair,
   aliasOf,
   fencePort,
+  IP_FORWARD,
   ipBatch,
   isLink,
   joinBridge,
+  linksMarked,
   removeLink,
   requireTun,
   switchOn,
@@ -26,6 +28,8 @@ import { runProgram } from './run-program.ts';
 
 /** For a machine whose own name server is one that only itself can ask. */
 const PUBLIC_RESOLVERS = ['1.1.1.1', '9.9.9.9'];
+/** What the tables and marks of all installations begin with. */
+const TABLES = 'clarateach-vm-';
 const KEEP_EVERY_MS = 5_000;
 
 export interface VmNetworkOptions {
@@ -57,13 +61,15 @@ export class VmNetwork {
   readonly #marks: BridgeMarks;
   #chosen: Bridge | undefined;
   #keptAt = Number.NEGATIVE_INFINITY;
+  /** What was said of the host's firewall. */
+  #shut: string | undefined;
   /** Ports that an earlier version may have made. */
   readonly #unfenced = new Set<NetworkSeat>();
 
   constructor(options: VmNetworkOptions) {
     const id = createHash('sha256').update(options.installation).digest('hex');
     this.#options = options;
-    this.table = `clarateach-vm-${id.slice(0, 12)}`;
+    this.table = `${TABLES}${id.slice(0, 12)}`;
     this.#ports = `ct${id.slice(0, 6)}-`;
     this.#marks = { own: this.table, prepared: options.prepared ?? `${this.table}-prepared` };
   }
@@ -179,7 +185,7 @@ export class VmNetwork {
     );
   }
 
-  /** Puts back rules that somebody has flushed, when it is time to look; a look costs 5 ms. */
+  /** Puts back what somebody has flushed or switched off, when it is time to look; a look costs 5 ms. */
   keep(): Promise<void> {
     if (performance.now() - this.#keptAt < KEEP_EVERY_MS || this.#seats.size === 0) return Promise.resolve();
     this.#keptAt = performance.now();
@@ -189,12 +195,22 @@ export class VmNetwork {
       if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
       await this.#fenceAdopted();
       await pinAddress((await this.bridge()).name);
+      await switchOn(IP_FORWARD);
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
         await passFirewall((await this.bridge()).name, this.table);
-        return;
+      } else {
+        await explained(() => this.#applyRules());
       }
-      await explained(() => this.#applyRules());
+      await this.#lookAtFirewall();
     });
+  }
+
+  /** Says it once, and again when it changes. */
+  async #lookAtFirewall(): Promise<void> {
+    const { name, network } = await this.bridge();
+    const shut = await whatShutsOff(name, subnetOf(network));
+    if (shut !== undefined && shut !== this.#shut) this.#options.report?.(shut);
+    this.#shut = shut;
   }
 
   async #ensureBridge(): Promise<Bridge> {
@@ -212,7 +228,7 @@ export class VmNetwork {
         { cause: error },
       );
     }
-    await switchOn('/proc/sys/net/ipv4/ip_forward');
+    await switchOn(IP_FORWARD);
     return bridge;
   }
 
@@ -234,7 +250,7 @@ export class VmNetwork {
       table: this.table,
       bridge: name,
       ports: this.#ports,
-      subnet: `${formatIp(network.first)}/${network.prefix}`,
+      subnet: subnetOf(network),
       seats: [...this.#seats.values()],
       resolvers: await this.resolvers(),
       uid: process.getuid?.() ?? 0,
@@ -259,9 +275,9 @@ export class VmNetwork {
   }
 }
 
-async function hasTable(family: string, table: string): Promise<boolean> {
-  const tables = await runProgram('nft', ['list', 'tables', family]);
-  return tables.split('\n').includes(`table ${family} ${table}`);
+/** The bridges of all installations of this machine that have seats. */
+export async function seatBridges(): Promise<string[]> {
+  return linksMarked((alias) => alias.startsWith(TABLES));
 }
 
 async function explained<T>(work: () => Promise<T>): Promise<T> {

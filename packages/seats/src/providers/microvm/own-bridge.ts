@@ -112,7 +112,7 @@ export async function pinAddress(name: string): Promise<void> {
  * prepared is there for the next.
  */
 export async function leaveBridges(marks: BridgeMarks, except?: Bridge): Promise<void> {
-  for (const name of await linksMarked(marks.own)) {
+  for (const name of await linksMarked((alias) => alias === marks.own)) {
     const address = await addressOn(name);
     if (name === except?.name && address === except.address) continue;
     const stays = address !== undefined && (await wasPrepared(marks.prepared, { name, address }));

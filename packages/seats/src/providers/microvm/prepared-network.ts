@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { formatIp, parseBridgeAddress } from './addresses.ts';
+import { parseBridgeAddress, subnetOf } from './addresses.ts';
 import type { Bridge } from './bridge-choice.ts';
 import { linksMarked } from './links.ts';
 import { runProgram } from './run-program.ts';
@@ -17,7 +17,7 @@ export function preparedMark(imagesDirectory: string): string {
 
 /** The bridge whose alias is the mark: {@link preparedMark}'s while it is nobody's, else its installation's. */
 export async function bridgeMarked(mark: string): Promise<Bridge | undefined> {
-  for (const name of await linksMarked(mark)) {
+  for (const name of await linksMarked((alias) => alias === mark)) {
     const address = await addressOn(name);
     if (address !== undefined) return { name, address };
   }
@@ -67,6 +67,5 @@ export async function removeNat(mark: string): Promise<boolean> {
 
 /** As nft words it too. */
 function ruleOf({ name, address }: Bridge): string {
-  const network = parseBridgeAddress(address);
-  return `ip saddr ${formatIp(network.first)}/${network.prefix} oifname != "${name}" masquerade`;
+  return `ip saddr ${subnetOf(parseBridgeAddress(address))} oifname != "${name}" masquerade`;
 }
