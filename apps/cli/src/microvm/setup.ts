@@ -1,8 +1,9 @@
-import { access, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProviderError } from '@clarateach/seats/provider';
 import type { Bridge } from '@clarateach/seats/providers/microvm/bridge-choice';
-import { VmNetwork } from '@clarateach/seats/providers/microvm/network';
+import { IP_FORWARD, isLink } from '@clarateach/seats/providers/microvm/links';
+import { seatBridges, VmNetwork } from '@clarateach/seats/providers/microvm/network';
 import { preparedMark } from '@clarateach/seats/providers/microvm/prepared-network';
 import { installFirecracker, removeFirecracker } from '../../../../images/microvm/firecracker-release.ts';
 import { type GuestKernel, guestKernel, removeGuest } from '../../../../images/microvm/guest.ts';
@@ -15,8 +16,6 @@ import { run } from '../prepare/run.ts';
 import { buildLines } from '../prepare/step.ts';
 import { removablePackages, simulateRemoval } from './removable-packages.ts';
 import { readSetupRecord, removeSetupRecord, writeSetupRecord } from './setup-record.ts';
-
-const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
 
 export interface SetupOptions {
   readonly imagesDirectory: string;
@@ -142,7 +141,7 @@ export async function undoMicrovms(
     const detail = gone.length > 0 ? `Removed ${gone.join(' and ')}.` : 'There was no network of the set-up.';
     told({ step: 'network', changed: gone.length > 0, detail });
   }
-  if (record.ipForward === '0') await forwardNoMore(told);
+  const stays = record.ipForward === '0' && (await forwardNoMore(told));
   const kernel = await explained(() => removeGuest(imagesDirectory));
   const kernelDetail = kernel
     ? `Removed the guest kernel from ${imagesDirectory}.`
@@ -152,7 +151,8 @@ export async function undoMicrovms(
   const detail = programs ? 'Removed Firecracker and its jailer.' : 'There was no Firecracker of the set-up.';
   told({ step: 'firecracker', changed: programs, detail });
   if (record.packages.length > 0) await removePackages(record.packages, signal, told);
-  await removeSetupRecord(imagesDirectory);
+  if (stays) await writeSetupRecord(imagesDirectory, { packages: [], ipForward: '0' });
+  else await removeSetupRecord(imagesDirectory);
 }
 
 async function removePackages(packages: readonly string[], signal: AbortSignal, told: Told): Promise<void> {
@@ -174,19 +174,23 @@ async function removePackages(packages: readonly string[], signal: AbortSignal, 
   told({ step: 'programs', changed: go.length > 0, detail: said.join(' ') });
 }
 
-async function forwardNoMore(told: Told): Promise<void> {
+/** True where it is to be tried again later. */
+async function forwardNoMore(told: Told): Promise<boolean> {
+  const stays = (detail: string) =>
+    told({ step: 'forwarding', changed: false, detail: `Forwarding of packets stays on: ${detail}` });
+  const bridges = await seatBridges();
+  if (bridges.length > 0) {
+    stays(`seats run on ${bridges.join(' and ')}. Run this again when the last of them has ended.`);
+    return true;
+  }
   // Docker's containers lose their network without it, and Docker does not look again.
-  const docker = await access('/sys/class/net/docker0').then(
-    () => true,
-    () => false,
-  );
-  if (docker) {
-    const detail = 'Forwarding of packets stays on: Docker needs it too.';
-    told({ step: 'forwarding', changed: false, detail });
-    return;
+  if (await isLink('docker0')) {
+    stays('Docker needs it too.');
+    return false;
   }
   await writeFile(IP_FORWARD, '0');
   told({ step: 'forwarding', changed: true, detail: 'The machine forwards no packets any more, as before.' });
+  return false;
 }
 
 async function network<T>(

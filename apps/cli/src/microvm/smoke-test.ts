@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAgentConfig } from '@clarateach/agent/config';
@@ -16,6 +17,7 @@ import { remoteProvider } from '@clarateach/seats/providers/remote';
 import { askSeat, inTerminal } from '@clarateach/seats/seat-client';
 import { CommandError } from '../errors.ts';
 import type { Output } from '../output.ts';
+import { hostBeside } from './host-beside.ts';
 
 const SEATS = [1, 2, 3];
 const START_DEADLINE_MS = 180_000;
@@ -81,7 +83,9 @@ export async function testMicrovms(
     for (const [index, { endpoint }] of relays.entries()) {
       began = performance.now();
       const others = addresses.filter((_, other) => other !== index);
-      await keptApart(endpoint, { others, gateway: gatewayOf(addresses[index]), hostPort: host.port });
+      const gateway = hostBeside(addresses[index] ?? '', networkInterfaces());
+      await opens(gateway, host.port);
+      await keptApart(endpoint, { others, gateway, hostPort: host.port });
       const what = `the other seats, this machine, its private networks and ${METADATA}`;
       passed(`seat ${SEATS[index]} does not reach ${what}`, began);
     }
@@ -166,14 +170,18 @@ async function listen(): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => socket.end());
   server.listen(0, '0.0.0.0');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const socket = connect(port, '127.0.0.1');
-  await once(socket, 'connect');
-  socket.destroy();
-  return { server, port };
+  return { server, port: (server.address() as AddressInfo).port };
 }
 
-const gatewayOf = (address = '') => address.replace(/\d+$/, '1');
+/** What is not there a seat does not reach either: this machine itself must reach it. */
+async function opens(address: string, port: number): Promise<void> {
+  const socket = connect(port, address);
+  try {
+    await once(socket, 'connect');
+  } finally {
+    socket.destroy();
+  }
+}
 
 async function keptApart(
   endpoint: Endpoint,

@@ -28,6 +28,21 @@ export function formatIp(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 
+/** As `192.168.100.0/24`. */
+export function subnetOf({ first, prefix }: BridgeAddress): string {
+  return `${formatIp(first)}/${prefix}`;
+}
+
+/** The hardware address of whoever has this IPv4 address: locally administered, and unlike any other here. */
+export function macOf(address: string): string {
+  return `02:00:${hexOf(address).join(':')}`;
+}
+
+/** Its bytes, of two digits each. */
+export function hexOf(address: string): string[] {
+  return address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
+}
+
 /**
  * Which seat has which address: a link from each address in use to its seat's name. A link is made
  * whole or not at all and only where there is none, so that no two seats get the same address,

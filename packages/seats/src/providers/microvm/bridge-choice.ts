@@ -15,6 +15,13 @@ export interface Bridge {
   readonly address: string;
 }
 
+/** The bridge that is asked for, or its range of addresses, is somebody else's. */
+export class NetworkTaken extends ProviderError {
+  constructor(message: string) {
+    super('rejected', message);
+  }
+}
+
 /** The bridge of the last time, if it is there still or its network is free. */
 export async function rememberedBridge(stateDirectory: string, mark: string): Promise<Bridge | undefined> {
   try {
@@ -61,26 +68,34 @@ export async function requireUsableNetwork(bridge: Bridge | undefined): Promise<
   if (bridge === undefined) return;
   const alias = await aliasOf(bridge.name);
   if (alias === undefined || (alias === '' && (await isAbandoned(bridge.name)))) {
-    await requireFreeNetwork(parseBridgeAddress(bridge.address));
-  } else if (!alias.startsWith('clarateach-')) throw bridgeOfOthers(bridge.name);
+    // Seats of ours may be on a bridge that was asked for earlier, until the last of them has ended.
+    await requireFreeNetwork(parseBridgeAddress(bridge.address), isOurs);
+  } else if (!isOurs(alias)) throw bridgeOfOthers(bridge.name);
 }
 
-export function bridgeOfOthers(name: string): ProviderError {
-  return new ProviderError(
-    'rejected',
+export function bridgeOfOthers(name: string): NetworkTaken {
+  return new NetworkTaken(
     `The network interface ${name} belongs to somebody else. Give the seats a bridge of their own with BRIDGE_NAME, and a network with BRIDGE_IP.`,
   );
 }
 
-/** Throws a ProviderError `rejected` where this machine uses any of it. */
-export async function requireFreeNetwork(network: BridgeAddress): Promise<void> {
-  if (!(await usedRanges()).some((used) => used.first <= network.last && used.last >= network.first)) return;
-  throw new ProviderError(
-    'rejected',
+/** Whether an alias is that of some installation, or of set-up. */
+const isOurs = (alias: string) => alias.startsWith('clarateach-');
+
+/** Throws a {@link NetworkTaken} where this machine uses any of it; interfaces with such an alias may. */
+export async function requireFreeNetwork(
+  network: BridgeAddress,
+  mayUse: (alias: string) => boolean = () => false,
+): Promise<void> {
+  const used = await usedRanges(mayUse);
+  if (!used.some(({ first, last }) => first <= network.last && last >= network.first)) return;
+  throw new NetworkTaken(
     `The network ${network.address}/${network.prefix} is in use on this machine. Give the seats another with BRIDGE_IP, such as 192.168.150.1/24.`,
   );
 }
 
-async function usedRanges() {
-  return parseRoutes(await readFile('/proc/net/route', 'utf8'));
+async function usedRanges(mayUse: (alias: string) => boolean = () => false) {
+  const [head = '', ...routes] = (await readFile('/proc/net/route', 'utf8')).split('\n');
+  const aliases = await Promise.all(routes.map((route) => aliasOf(route.split('\t')[0] ?? '')));
+  return parseRoutes([head, ...routes.filter((_, index) => !mayUse(aliases[index] ?? ''))].join('\n'));
 }

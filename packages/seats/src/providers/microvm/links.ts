@@ -4,6 +4,16 @@ import { ProgramFailed, runProgram } from './run-program.ts';
 
 /** Network interfaces of this machine. */
 
+/** Whether this machine passes IPv4 packets on. */
+export const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
+
+export interface BridgePort {
+  /** The port's own end of its pair. */
+  readonly port: string;
+  /** The hardware address of whoever is behind it. */
+  readonly mac: string;
+}
+
 export async function requireTun(): Promise<void> {
   await access('/dev/net/tun').catch((cause: unknown) => {
     throw new ProviderError(
@@ -22,6 +32,13 @@ export async function aliasOf(name: string): Promise<string | undefined> {
   );
 }
 
+/** The interfaces with such an alias. */
+export async function linksMarked(isMark: (alias: string) => boolean): Promise<string[]> {
+  const names = await readdir('/sys/class/net');
+  const aliases = await Promise.all(names.map(aliasOf));
+  return names.filter((_, index) => isMark(aliases[index] ?? ''));
+}
+
 /** A bridge that was made and nothing more: whoever made it was killed before it could say whose it is. */
 export async function isAbandoned(name: string): Promise<boolean> {
   const [flags, ports] = await Promise.all([
@@ -32,12 +49,15 @@ export async function isAbandoned(name: string): Promise<boolean> {
   return !isUp && ports?.length === 0;
 }
 
-export async function removeLink(name: string): Promise<void> {
-  const exists = await access(`/sys/class/net/${name}`).then(
+export function isLink(name: string): Promise<boolean> {
+  return access(`/sys/class/net/${name}`).then(
     () => true,
     () => false,
   );
-  if (!exists) return;
+}
+
+export async function removeLink(name: string): Promise<void> {
+  if (!(await isLink(name))) return;
   try {
     await runProgram('ip', ['link', 'delete', 'dev', name]);
   } catch (error) {
@@ -70,6 +90,22 @@ export function noPairs(cause: unknown): ProviderError {
     'This machine has no pairs of virtual network devices, which microVMs need for their network. Load the driver with `modprobe veth`; in a container, load it on the host.',
     { cause },
   );
+}
+
+/** After: the port is on the bridge, and up, and {@link fencePort fenced}. */
+export async function joinBridge(seat: BridgePort, bridge: string): Promise<void> {
+  await ipBatch([`link set dev ${seat.port} master ${bridge}`]);
+  await fencePort(seat);
+  await ipBatch([`link set dev ${seat.port} up`]);
+}
+
+/**
+ * After: the port gets no frames of other ports, and of those from the host only what is for its seat. A
+ * bridge gives frames for one that it has not heard of to all ports, and forgets who has ended.
+ */
+export async function fencePort({ port, mac }: BridgePort): Promise<void> {
+  await ipBatch([`link set dev ${port} type bridge_slave isolated on flood off learning off`]);
+  await runProgram('bridge', ['fdb', 'replace', mac, 'dev', port, 'master', 'static']);
 }
 
 export function ipBatch(lines: readonly string[]): Promise<string> {

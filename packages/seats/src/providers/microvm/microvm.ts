@@ -106,6 +106,7 @@ class MicrovmSeats implements SeatProvider {
     const prepared = preparedMark(options.imagesDirectory);
     this.#network = new VmNetwork({
       ...{ installation, stateDirectory, bridge, prepared },
+      report: (line) => this.#report(line),
       ...(vmm.hostRate === undefined ? {} : { rate: vmm.hostRate }),
     });
     this.#boots = new Slots(vmm.acceleration === 'kvm' ? 4 * availableParallelism() : availableParallelism());

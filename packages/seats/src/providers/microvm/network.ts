@@ -3,24 +3,33 @@ import { readFile } from 'node:fs/promises';
 import { ProviderError } from '../../provider.ts';
 import { Turnstile } from '../../turnstile.ts';
 import { parseResolvers } from '../docker/guard-rules.ts';
-import { type BridgeAddress, formatIp, parseBridgeAddress } from './addresses.ts';
+import { type BridgeAddress, hexOf, macOf, parseBridgeAddress, subnetOf } from './addresses.ts';
+import { type Bridge, NetworkTaken } from './bridge-choice.ts';
+import { forgetFirewall, hasTable, passFirewall, whatShutsOff } from './host-firewall.ts';
 import {
-  type Bridge,
-  bridgeOfOthers,
-  freeBridge,
-  rememberBridge,
-  rememberedBridge,
-  requireFreeNetwork,
-} from './bridge-choice.ts';
-import { forgetFirewall, passFirewall } from './host-firewall.ts';
-import { addPair, aliasOf, ipBatch, isAbandoned, removeLink, requireTun, switchOn } from './links.ts';
-import { type NetworkSeat, networkRules } from './network-rules.ts';
+  addPair,
+  aliasOf,
+  fencePort,
+  IP_FORWARD,
+  ipBatch,
+  isLink,
+  joinBridge,
+  linksMarked,
+  removeLink,
+  requireTun,
+  switchOn,
+} from './links.ts';
+import { withNetworkLock } from './network-lock.ts';
+import { type NetworkSeat, networkRules, type SeatAmounts } from './network-rules.ts';
+import { type BridgeMarks, chooseBridge, ensureBridge, leaveBridges, pinAddress } from './own-bridge.ts';
 import { bridgeMarked, preparedName, prepareNat, removeNat, wasPrepared } from './prepared-network.ts';
 import type { Rate } from './rates.ts';
 import { runProgram } from './run-program.ts';
 
 /** For a machine whose own name server is one that only itself can ask. */
 const PUBLIC_RESOLVERS = ['1.1.1.1', '9.9.9.9'];
+/** What the tables and marks of all installations begin with. */
+const TABLES = 'clarateach-vm-';
 const KEEP_EVERY_MS = 5_000;
 
 export interface VmNetworkOptions {
@@ -32,6 +41,10 @@ export interface VmNetworkOptions {
   readonly prepared?: string;
   /** Bytes that each seat may send, and be sent; left out where the VMM sees to it. */
   readonly rate?: Rate;
+  /** What else each seat may take of the host's network; {@link SEAT_AMOUNTS} when left out. */
+  readonly amounts?: SeatAmounts;
+  /** Told, in a sentence for operators, what goes worse than it should. */
+  readonly report?: (line: string) => void;
 }
 
 /**
@@ -45,21 +58,30 @@ export class VmNetwork {
   readonly #ports: string;
   readonly #turnstile = new Turnstile();
   readonly #seats = new Map<string, NetworkSeat>();
-  readonly #prepared: string;
+  readonly #marks: BridgeMarks;
   #chosen: Bridge | undefined;
-  #keptAt = 0;
+  #keptAt = Number.NEGATIVE_INFINITY;
+  /** What was said of the host's firewall. */
+  #shut: string | undefined;
+  /** Ports that an earlier version may have made. */
+  readonly #unfenced = new Set<NetworkSeat>();
 
   constructor(options: VmNetworkOptions) {
     const id = createHash('sha256').update(options.installation).digest('hex');
     this.#options = options;
-    this.table = `clarateach-vm-${id.slice(0, 12)}`;
+    this.table = `${TABLES}${id.slice(0, 12)}`;
     this.#ports = `ct${id.slice(0, 6)}-`;
-    this.#prepared = options.prepared ?? `${this.table}-prepared`;
+    this.#marks = { own: this.table, prepared: options.prepared ?? `${this.table}-prepared` };
   }
 
   /** Seats that ran before this process began. */
   adopt(addresses: Iterable<string>): void {
-    for (const address of addresses) this.#seats.set(address, this.seat(address));
+    this.#chosen = undefined;
+    for (const address of addresses) {
+      const seat = this.seat(address);
+      this.#seats.set(address, seat);
+      this.#unfenced.add(seat);
+    }
   }
 
   seat(address: string): NetworkSeat {
@@ -68,13 +90,11 @@ export class VmNetwork {
 
   /** The bridge and its network; chosen once and then kept, so that addresses stay. */
   async bridge(): Promise<Bridge & { readonly network: BridgeAddress }> {
-    // One that bears our mark is ours, though whoever made it was killed before it could note that.
-    this.#chosen ??=
-      this.#options.bridge ??
-      (await bridgeMarked(this.table)) ??
-      (await rememberedBridge(this.#options.stateDirectory, this.table)) ??
-      (await bridgeMarked(this.#prepared)) ??
-      (await freeBridge());
+    const { bridge: wanted, stateDirectory, report } = this.#options;
+    this.#chosen ??= await chooseBridge({
+      ...{ wanted, stateDirectory, report, marks: this.#marks },
+      isUsed: this.#seats.size > 0,
+    });
     try {
       return { ...this.#chosen, network: parseBridgeAddress(this.#chosen.address) };
     } catch (error) {
@@ -102,15 +122,12 @@ export class VmNetwork {
         const seat = this.seat(address);
         await requireTun();
         const { name } = await this.#ensureBridge();
+        await this.#fenceAdopted();
         await removeLink(seat.port);
         this.#seats.set(address, seat);
-        await this.#applyRules();
+        await this.#applyRules(address);
         await addPair(seat.port);
-        await ipBatch([
-          `link set dev ${seat.port} master ${name}`,
-          `link set dev ${seat.port} type bridge_slave isolated on`,
-          `link set dev ${seat.port} up`,
-        ]);
+        await joinBridge(seat, name);
         return seat;
       }),
     );
@@ -139,12 +156,12 @@ export class VmNetwork {
     return this.#turnstile.pass(() =>
       explained(async () => {
         const wanted = this.#options.bridge;
-        const ready = wanted?.name ?? (await preparedName(this.#prepared));
+        const ready = wanted?.name ?? (await preparedName(this.#marks.prepared));
         const there = ready !== undefined && (await aliasOf(ready)) !== undefined;
-        if (there && (!wanted || (await wasPrepared(this.#prepared, wanted)))) return undefined;
+        if (there && (!wanted || (await wasPrepared(this.#marks.prepared, wanted)))) return undefined;
         const { name, address } = await this.#ensureBridge();
-        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
-        await prepareNat(this.#prepared, { name, address });
+        await ipBatch([`link set dev ${name} alias ${this.#marks.prepared}`]);
+        await prepareNat(this.#marks.prepared, { name, address });
         return { name, address };
       }),
     );
@@ -154,18 +171,21 @@ export class VmNetwork {
   unprepare(): Promise<readonly string[]> {
     return this.#turnstile.pass(() =>
       explained(async () => {
-        const bridge = await bridgeMarked(this.#prepared);
-        const nat = await removeNat(this.#prepared);
-        if (bridge) await removeLink(bridge.name);
+        const nat = await removeNat(this.#marks.prepared);
+        const bridge = await withNetworkLock(async () => {
+          const free = await bridgeMarked(this.#marks.prepared);
+          if (free) await removeLink(free.name);
+          return free;
+        });
         return [
           ...(bridge ? [`bridge ${bridge.name}`] : []),
-          ...(nat ? [`nftables table ${this.#prepared}`] : []),
+          ...(nat ? [`nftables table ${this.#marks.prepared}`] : []),
         ];
       }),
     );
   }
 
-  /** Puts back rules that somebody has flushed, when it is time to look; a look costs 5 ms. */
+  /** Puts back what somebody has flushed or switched off, when it is time to look; a look costs 5 ms. */
   keep(): Promise<void> {
     if (performance.now() - this.#keptAt < KEEP_EVERY_MS || this.#seats.size === 0) return Promise.resolve();
     this.#keptAt = performance.now();
@@ -173,66 +193,77 @@ export class VmNetwork {
       if (this.#seats.size === 0) return;
       // Another process of this installation may have moved the seats to another bridge.
       if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
+      await this.#fenceAdopted();
+      await pinAddress((await this.bridge()).name);
+      await switchOn(IP_FORWARD);
       if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
         await passFirewall((await this.bridge()).name, this.table);
-        return;
+      } else {
+        await explained(() => this.#applyRules());
       }
-      await explained(() => this.#applyRules());
+      await this.#lookAtFirewall();
     });
   }
 
-  async #ensureBridge(): Promise<Bridge> {
-    const { name, address, network } = await this.bridge();
-    const alias = await aliasOf(name);
-    const prepared = alias === this.#prepared ? await bridgeMarked(this.#prepared) : undefined;
-    const abandoned =
-      (alias === '' && (await isAbandoned(name))) ||
-      (alias === this.#prepared && prepared?.address !== address);
-    if (prepared && !abandoned) {
-      await ipBatch([`link set dev ${name} alias ${this.table}`]);
-    } else if (alias === undefined || abandoned) {
-      if (abandoned) await removeLink(name);
-      await requireFreeNetwork(network);
-      // Without a hardware address of its own a bridge takes that of a port, and changes it as seats come
-      // and go: what guests send to the one that they know is then lost until they ask again.
-      await ipBatch([
-        `link add name ${name} address ${macOf(network.address)} type bridge stp_state 0 forward_delay 0`,
-        `link set dev ${name} alias ${this.table}`,
-        `address add ${address} dev ${name}`,
-      ]);
-      await switchOn(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`);
-      await ipBatch([`link set dev ${name} up`]);
-      await rememberBridge(this.#options.stateDirectory, { name, address });
-    } else if (alias !== this.table) {
-      throw bridgeOfOthers(name);
-    }
-    await switchOn('/proc/sys/net/ipv4/ip_forward');
-    return { name, address };
+  /** Says it once, and again when it changes. */
+  async #lookAtFirewall(): Promise<void> {
+    const { name, network } = await this.bridge();
+    const shut = await whatShutsOff(name, subnetOf(network));
+    if (shut !== undefined && shut !== this.#shut) this.#options.report?.(shut);
+    this.#shut = shut;
   }
 
-  async #applyRules(): Promise<void> {
+  async #ensureBridge(): Promise<Bridge> {
+    const bridge = await this.bridge();
+    try {
+      if (this.#seats.size === 0) await leaveBridges(this.#marks, bridge);
+      await ensureBridge(bridge, this.#marks, this.#options.stateDirectory);
+    } catch (error) {
+      if (this.#options.bridge !== undefined || !(error instanceof NetworkTaken)) throw error;
+      // Somebody was quicker to take what was free. A seat's address is of the network that it was chosen for.
+      this.#chosen = undefined;
+      throw new ProviderError(
+        'unreachable',
+        `The network ${bridge.address} that was chosen for the seats has been taken meanwhile. The next try chooses another.`,
+        { cause: error },
+      );
+    }
+    await switchOn(IP_FORWARD);
+    return bridge;
+  }
+
+  async #fenceAdopted(): Promise<void> {
+    for (const seat of this.#unfenced) {
+      try {
+        await fencePort(seat);
+      } catch (error) {
+        // It may have ended meanwhile.
+        if (await isLink(seat.port)) throw error;
+      }
+      this.#unfenced.delete(seat);
+    }
+  }
+
+  async #applyRules(beginning?: string): Promise<void> {
     const { name, network } = await this.bridge();
     const rules = networkRules({
       table: this.table,
       bridge: name,
       ports: this.#ports,
-      subnet: `${formatIp(network.first)}/${network.prefix}`,
+      subnet: subnetOf(network),
       seats: [...this.#seats.values()],
       resolvers: await this.resolvers(),
       uid: process.getuid?.() ?? 0,
       rate: this.#options.rate,
+      amounts: this.#options.amounts,
+      beginning,
     });
     await runProgram('nft', ['-f', '-'], rules);
     await passFirewall((await this.bridge()).name, this.table);
   }
 
   async #remove(): Promise<void> {
-    const { name, address } = await this.bridge();
-    if ((await aliasOf(name)) === this.table) {
-      if (await wasPrepared(this.#prepared, { name, address }))
-        await ipBatch([`link set dev ${name} alias ${this.#prepared}`]);
-      else await removeLink(name);
-    }
+    await leaveBridges(this.#marks);
     await forgetFirewall(this.table);
     for (const family of ['inet', 'bridge']) {
       if (await hasTable(family, this.table)) {
@@ -244,18 +275,9 @@ export class VmNetwork {
   }
 }
 
-/** The hardware address of whoever has this IPv4 address: locally administered, and unlike any other here. */
-function macOf(address: string): string {
-  return `02:00:${hexOf(address).join(':')}`;
-}
-
-function hexOf(address: string): string[] {
-  return address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
-}
-
-async function hasTable(family: string, table: string): Promise<boolean> {
-  const tables = await runProgram('nft', ['list', 'tables', family]);
-  return tables.split('\n').includes(`table ${family} ${table}`);
+/** The bridges of all installations of this machine that have seats. */
+export async function seatBridges(): Promise<string[]> {
+  return linksMarked((alias) => alias.startsWith(TABLES));
 }
 
 async function explained<T>(work: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { formatIp, parseBridgeAddress } from './addresses.ts';
+import { parseBridgeAddress, subnetOf } from './addresses.ts';
 import type { Bridge } from './bridge-choice.ts';
+import { linksMarked } from './links.ts';
 import { runProgram } from './run-program.ts';
 
 /**
@@ -17,14 +17,17 @@ export function preparedMark(imagesDirectory: string): string {
 
 /** The bridge whose alias is the mark: {@link preparedMark}'s while it is nobody's, else its installation's. */
 export async function bridgeMarked(mark: string): Promise<Bridge | undefined> {
-  for (const name of await readdir('/sys/class/net')) {
-    const alias = await readFile(`/sys/class/net/${name}/ifalias`, 'utf8').catch(() => '');
-    if (alias.trim() !== mark) continue;
-    const shown = await runProgram('ip', ['-4', '-o', 'address', 'show', 'dev', name]);
-    const address = /\binet (\S+)/.exec(shown)?.[1];
+  for (const name of await linksMarked((alias) => alias === mark)) {
+    const address = await addressOn(name);
     if (address !== undefined) return { name, address };
   }
   return undefined;
+}
+
+/** The interface's own address with the prefix of its network; undefined without. */
+export async function addressOn(name: string): Promise<string | undefined> {
+  const shown = await runProgram('ip', ['-4', '-o', 'address', 'show', 'dev', name]).catch(() => '');
+  return /\binet (\S+)/.exec(shown)?.[1];
 }
 
 /** Whether this bridge was prepared, by whomever it is used now. */
@@ -64,6 +67,5 @@ export async function removeNat(mark: string): Promise<boolean> {
 
 /** As nft words it too. */
 function ruleOf({ name, address }: Bridge): string {
-  const network = parseBridgeAddress(address);
-  return `ip saddr ${formatIp(network.first)}/${network.prefix} oifname != "${name}" masquerade`;
+  return `ip saddr ${subnetOf(parseBridgeAddress(address))} oifname != "${name}" masquerade`;
 }
