@@ -13,7 +13,7 @@ import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
-import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
+import { type PlacedSeat, placedSeats, retrySeats, touchSeatsOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { type Worker, watchWorker } from './worker.ts';
 import type { WorkerAgent } from './worker-agents.ts';
@@ -178,6 +178,11 @@ export async function openWorkers(deps: {
     }
   };
 
+  const wakeSeatsOf = async ({ address, state }: Worker): Promise<void> => {
+    const retried = state === 'up' ? await retrySeats(database, address, [...named.keys()]) : [];
+    for (const id of new Set([...retried, ...(await touchSeatsOf(database, address))])) changes.notify(id);
+  };
+
   for (const agent of agents) {
     workers.push(
       watchWorker({
@@ -187,9 +192,7 @@ export async function openWorkers(deps: {
         onInfo: reconcile,
         onState(worker) {
           deps.onState(worker.address, worker.state, worker.problem);
-          touchSeatsOf(database, worker.address).then((ids) => {
-            for (const id of ids) changes.notify(id);
-          }, onError);
+          wakeSeatsOf(worker).catch(onError);
         },
         onError,
       }),
