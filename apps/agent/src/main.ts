@@ -18,6 +18,7 @@ import { agentGuard } from './credentials.ts';
 import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
+import { openKeptRuntime } from './kept-runtime.ts';
 import { createMetrics } from './metrics.ts';
 import { openOwners, savedOwners } from './owners.ts';
 import { openRevocations, savedRevocations } from './revocations.ts';
@@ -83,7 +84,12 @@ export async function createAgent(
 
   const provider =
     overrides.provider ??
-    starting.adopt(await openRuntime(config, directory, (line) => log('warn', line)), (each) => each.close());
+    starting.adopt(
+      await openKeptRuntime(config.runtime, directory, (runtime) =>
+        openRuntime({ ...config, runtime }, directory, (line) => log('warn', line)),
+      ),
+      (each) => each.close(),
+    );
   const keys =
     config.serverUrl === undefined
       ? undefined

@@ -6,7 +6,8 @@ import type { Database } from '../store/database.ts';
 /**
  * Removes what providers hold of seats that nobody wants: left by a crash between a call and its
  * row, or by a database that was restored from a backup. A wanted seat has its row before it is
- * made, so what has none in this order of looks is an orphan.
+ * made, so what has none in this order of looks is an orphan. A row protects its seat in every
+ * runtime: what one holds of another's may be all that is left of it.
  */
 export async function removeOrphans(
   deps: {
@@ -17,7 +18,7 @@ export async function removeOrphans(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [runtime, provider] of deps.providers) {
+  for (const provider of deps.providers.values()) {
     let held: readonly SeatId[];
     try {
       held = await provider.list(signal);
@@ -27,12 +28,7 @@ export async function removeOrphans(
       continue;
     }
     if (held.length === 0) continue;
-    const rows = await deps.database.db
-      .selectFrom('seats')
-      .innerJoin('workshops', 'workshops.id', 'seats.workshopId')
-      .select(['seats.workshopId', 'seats.seat'])
-      .where('workshops.runtime', '=', runtime)
-      .execute();
+    const rows = await deps.database.db.selectFrom('seats').select(['workshopId', 'seat']).execute();
     const known = new Set(rows.map((row) => `${row.workshopId}/${row.seat}`));
     for (const id of held) {
       if (signal.aborted) return;

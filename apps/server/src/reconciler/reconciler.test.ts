@@ -194,6 +194,28 @@ eachDatabase('the reconciler', (open, kind) => {
     });
   });
 
+  test('what a runtime holds of a seat of another is not removed while that seat is wanted', async () => {
+    const provider = instantProvider();
+    const limits = { memoryMiB: 1, cpus: 1, processes: 1, openFiles: 1 };
+    const ensure = (id: SeatId) => provider.ensure({ id, env: {}, limits }, AbortSignal.timeout(1_000));
+    const orphan: SeatId = { workshop: 'ws-orphan00' as WorkshopId, seat: 1 };
+    await scene(provider, async ({ plane, opened, create, phases, clock }) => {
+      const id = await create(1);
+      await eventually(async () => (await phases(id)).join() === 'ready');
+      await opened.database.db
+        .updateTable('workshops')
+        .set({ runtime: 'docker' })
+        .where('id', '=', id)
+        .execute();
+      await ensure(orphan);
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(id);
+      const destroyed = () => provider.calls.filter(({ verb }) => verb === 'destroy').map(({ seat }) => seat);
+      await eventually(() => destroyed().some(({ workshop }) => workshop === orphan.workshop));
+      assert.deepEqual(destroyed(), [orphan]);
+    });
+  });
+
   test('a reconciler that ends half-way is continued by the next, and no seat is started twice', async () => {
     const provider = instantProvider();
     await scene(provider, async ({ plane, create, phases }) => {

@@ -134,6 +134,26 @@ eachDatabase('seats on workers', (open) => {
     });
   });
 
+  test('are left alone while their worker runs seats in another runtime', async () => {
+    await scene(async ({ plane, database, owner, one, two, id, seat, is, pass }) => {
+      two.capacity = 1;
+      one.runtime = 'docker';
+      await pass(10 * MOVE_AFTER_MS);
+      await is('lost');
+      assert.match((await seat()).reason, /10\.0\.0\.1:9090 runs seats in docker now.*RUNTIME=local/);
+      const calls = one.seats.calls.length;
+      await plane.workshops.restartSeat(owner, id, 1);
+      await eventually(async () => /runs seats in docker now/.test((await seat()).reason));
+      await plane.workshops.stop(owner, id);
+      await eventually(async () => /runs seats in docker now/.test((await seat()).reason));
+      assert.deepEqual([one.seats.calls.length, two.seats.calls.length], [calls, 0]);
+      assert.equal(await workerOf(database, placeOf(id)), one.address);
+
+      one.runtime = 'local';
+      await eventually(() => one.seats.files.size === 0, 10_000);
+    });
+  });
+
   test('that were not placed yet are tried afresh when a worker answers', async () => {
     await scene(async ({ plane, owner, one, id, seat, is, pass, enter }) => {
       await plane.workshops.stop(owner, id);

@@ -69,7 +69,14 @@ export function seatsOnWorkers(deps: {
     // One that the operator no longer names is gone at once.
     if (!worker) return { kind: 'given-up', address: placed };
     await worker.looked;
-    if (worker.state === 'up') return { kind: 'here', worker };
+    if (worker.state === 'up') {
+      const has = worker.info?.runtime.name;
+      if (has === runtime) return { kind: 'here', worker };
+      const reason =
+        `The worker ${new URL(placed).host} runs seats in ${has} now, and this one is in ${runtime} there. It comes back with ` +
+        `its files when the agent runs with RUNTIME=${runtime}; to give them up, take the worker out of WORKER_AGENTS.`;
+      return { kind: 'lost', worker, reason };
+    }
     if (isAbandoned(worker)) {
       if (await hasRoom(database, candidates(NOBODY))) return { kind: 'given-up', address: placed };
       const reason = `${worker.problem} The seat comes back with its files when the worker does; no other worker has room for it.`;
@@ -148,10 +155,9 @@ export function seatsOnWorkers(deps: {
         throw new ProviderError('unreachable', home.reason);
       }
       const name = seatName(id);
-      for (const worker of workers) {
+      for (const worker of usable()) {
         const isHome = home.kind === 'here' && worker === home.worker;
-        const holds = worker.state === 'up' && worker.info?.vms.some((vm) => vm.name === name);
-        if (!isHome && !holds) continue;
+        if (!isHome && !worker.info?.vms.some((vm) => vm.name === name)) continue;
         await deps.beforeDestroy(worker);
         await worker.call(signal, (ends) => worker.agent.destroy(id, ends));
       }
