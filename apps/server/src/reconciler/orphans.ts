@@ -18,7 +18,7 @@ export async function removeOrphans(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  for (const provider of deps.providers.values()) {
+  for (const provider of [...deps.providers.values()]) {
     let held: readonly SeatId[];
     try {
       held = await provider.list(signal);

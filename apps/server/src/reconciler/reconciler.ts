@@ -29,7 +29,10 @@ export interface Reconciler {
 export interface ReconcilerDeps
   extends Pick<SeatLoopDeps, 'database' | 'now' | 'spec' | 'onStep' | 'onError'> {
   readonly changes: Changes;
+  /** Where orphans are looked for; may change. */
   readonly providers: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** Undefined for a runtime that this server will never have. */
+  providerOf(runtime: RuntimeName): SeatProvider | undefined;
   /** A name for this process among the servers of one database. */
   readonly server: string;
   onSuperviseError(error: unknown): void;
@@ -40,7 +43,7 @@ export interface ReconcilerDeps
  * creates or destroys a seat.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
-  const { database, changes, providers, server, now } = deps;
+  const { database, changes, server, now } = deps;
   const loops = new Map<string, SeatLoop>();
   const limits = new Map<SeatProvider, ReturnType<typeof limiter>>();
   const closing = new AbortController();
@@ -53,7 +56,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const loopDeps: SeatLoopDeps = {
     ...deps,
     rows: createSeatWrites(database),
-    provider: ({ workshop }) => providers.get(workshop.runtime),
+    provider: ({ workshop }) => deps.providerOf(workshop.runtime),
     limited(provider, work) {
       const limit = limits.get(provider) ?? limiter(SEATS_AT_ONCE);
       limits.set(provider, limit);

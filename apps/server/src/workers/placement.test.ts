@@ -4,7 +4,7 @@ import type { SeatId, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, insertOwner } from '../testing/control-plane.ts';
-import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, workerOf } from './placement.ts';
+import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, usedRuntimes, workerOf } from './placement.ts';
 
 const A = { address: 'http://10.0.0.1:9090', capacity: 3 };
 const B = { address: 'http://10.0.0.2:9090', capacity: 2 };
@@ -54,6 +54,17 @@ eachDatabase('the placement of seats', (open) => {
       .where('seat', '=', 1)
       .executeTakeFirst();
     assert.deepEqual(row, { worker: B.address, movedFrom: A.address });
+  });
+
+  it('names the runtimes that seats are in, that of the newest workshop first', async () => {
+    const { database } = test;
+    const make = async (runtime: 'docker' | 'firecracker', start: boolean, createdAt: number) => {
+      const { id: made } = await plane.workshops.create('owner', { name: runtime, seats: 1, start });
+      await database.db.updateTable('workshops').set({ runtime, createdAt }).where('id', '=', made).execute();
+    };
+    await make('docker', true, Date.now() + 60_000);
+    await make('firecracker', false, Date.now() + 120_000);
+    assert.deepEqual(await usedRuntimes(database), ['docker', 'local']);
   });
 
   it('tells holders with the revision, and wakes who looks after the seats of a worker', async () => {

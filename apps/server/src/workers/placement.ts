@@ -1,4 +1,5 @@
 import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
+import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { ProviderErrorKind } from '@clarateach/seats/provider';
 import type { ExpressionBuilder, Transaction } from 'kysely';
 import type { Database } from '../store/database.ts';
@@ -89,6 +90,20 @@ export async function turnBackSeat({ db }: Database, id: SeatId, worker: string)
     .where('seat', '=', id.seat)
     .where('worker', '=', worker)
     .execute();
+}
+
+/** The runtimes that seats are in, that of the newest workshop first. */
+export async function usedRuntimes({ db }: Database): Promise<readonly RuntimeName[]> {
+  const rows = await db
+    .selectFrom('workshops')
+    .select('runtime')
+    .where(({ exists, selectFrom }) =>
+      exists(selectFrom('seats').select('seat').whereRef('seats.workshopId', '=', 'workshops.id')),
+    )
+    .groupBy('runtime')
+    .orderBy((eb) => eb.fn.max('createdAt'), 'desc')
+    .execute();
+  return rows.map(({ runtime }) => runtime);
 }
 
 /** Nothing is left of the seat, and it is on no worker any more, if it was on this one. */

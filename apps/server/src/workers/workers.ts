@@ -13,7 +13,7 @@ import type { RevocationList } from '@clarateach/gateway/revocation-list';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
-import { type PlacedSeat, placedSeats, retrySeats, touchSeatsOf } from './placement.ts';
+import { type PlacedSeat, placedSeats, retrySeats, touchSeatsOf, usedRuntimes } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { type Worker, watchWorker } from './worker.ts';
 import type { WorkerAgent } from './worker-agents.ts';
@@ -25,8 +25,10 @@ const STALE_LOOKS = 2;
 
 /** The machines that have seats, and what the server does with them. */
 export interface Workers {
-  /** One provider for each runtime that a worker has; grows as workers are heard of. */
+  /** The runtimes to offer, the default first: what workers have, and what seats had at the start. Changes as workers are heard of. */
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** Also for a runtime that no worker is known to have: its seats are lost, or wait for one. */
+  providerOf(runtime: RuntimeName): SeatProvider;
   /** The token of the agent at this origin. */
   token(agent: string): string | undefined;
   /** Where browsers reach the worker's gateway, for somebody who reaches this server at `reachedAt`. */
@@ -48,7 +50,7 @@ export async function openWorkers(deps: {
   /** Tokens that every worker has to refuse. */
   readonly revocations: RevocationList;
   readonly moveAfterMs: number;
-  /** Served until a worker says what it has. */
+  /** Offered until a worker says what it has, where there are no seats either. */
   readonly fallback: RuntimeName;
   readonly now: () => number;
   readonly onState: (address: string, state: Worker['state'], problem: string) => void;
@@ -56,6 +58,7 @@ export async function openWorkers(deps: {
 }): Promise<Workers> {
   const { agents, database, changes, revocations, now, onError } = deps;
   const named = new Map(agents.map((agent) => [agent.address, agent]));
+  const providers = new Map<RuntimeName, SeatProvider>();
   const runtimes = new Map<RuntimeName, SeatProvider>();
   const workers: Worker[] = [];
   /** What each worker was last told or said, by address and seat. */
@@ -68,18 +71,28 @@ export async function openWorkers(deps: {
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
-  const provide = (runtime: RuntimeName): void => {
-    if (runtimes.has(runtime)) return;
-    runtimes.set(
+  const providerOf = (runtime: RuntimeName): SeatProvider => {
+    const known = providers.get(runtime);
+    if (known) return known;
+    const provider = seatsOnWorkers({
+      ...deps,
       runtime,
-      seatsOnWorkers({
-        ...deps,
-        runtime,
-        workers,
-        onEnsured: (id, worker) => void tellAnew(id, worker),
-        beforeDestroy: tellRevoked,
-      }),
-    );
+      workers,
+      onEnsured: (id, worker) => void tellAnew(id, worker),
+      beforeDestroy: tellRevoked,
+    });
+    providers.set(runtime, provider);
+    return provider;
+  };
+
+  const usedAtStart = await usedRuntimes(database);
+  const offer = (): void => {
+    const heard = workers.flatMap(({ info }) => info?.runtime.name ?? []);
+    const names = [...new Set([...heard, ...usedAtStart])];
+    if (names.length === 0) names.push(deps.fallback);
+    if (names.join() === [...runtimes.keys()].join()) return;
+    runtimes.clear();
+    for (const name of names) runtimes.set(name, providerOf(name));
   };
 
   /**
@@ -155,8 +168,7 @@ export async function openWorkers(deps: {
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
     await tellRevoked(worker);
     workerKeys.heard(worker, info);
-    provide(info.runtime.name);
-    if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
+    offer();
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
     for (const vm of info.vms) {
       const seat = placed.get(vm.name);
@@ -210,7 +222,7 @@ export async function openWorkers(deps: {
     }),
   ];
   await Promise.all(workers.map(({ looked }) => looked));
-  if (runtimes.size === 0) provide(deps.fallback);
+  offer();
 
   /** An agent that serves another installation too has the keys of one, and cannot verify the other's tokens. */
   const verifiesOurs = (worker: Worker): boolean => {
@@ -222,6 +234,7 @@ export async function openWorkers(deps: {
 
   return {
     runtimes,
+    providerOf,
     token: (address) => named.get(address)?.token,
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
