@@ -7,6 +7,7 @@ import { type ControlPlane, controlPlane, eventually, insertOwner } from '../tes
 import { retrySeats, touchSeatsOf, workerOf } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { type TestWorker, testWorker } from './testing.ts';
+import type { WorkerState } from './worker.ts';
 
 const MOVE_AFTER_MS = 60_000;
 
@@ -24,7 +25,7 @@ eachDatabase('seats on workers', (open) => {
       seat(): Promise<{ phase: string; reason: string; movesAt: string | null }>;
       is(phase: string): Promise<unknown>;
       /** What the heartbeat of a worker that does not answer, or does again, comes to. */
-      enter(worker: TestWorker, state: 'up' | 'down'): Promise<void>;
+      enter(worker: TestWorker, state: WorkerState): Promise<void>;
     }) => Promise<void>,
   ) => {
     const opened = await open();
@@ -131,6 +132,21 @@ eachDatabase('seats on workers', (open) => {
       await enter(one, 'up');
       await is('ready');
       assert.deepEqual([one.seats.starts(placeOf(id)), one.seats.files.size], [1, 1]);
+    });
+  });
+
+  test('are not moved off a worker that answers and refuses this server', async () => {
+    await scene(async ({ database, one, two, id, seat, is, pass, enter }) => {
+      two.capacity = 1;
+      await enter(one, 'refused');
+      await is('lost');
+      await pass(10 * MOVE_AFTER_MS);
+      assert.deepEqual([(await seat()).phase, (await seat()).movesAt], ['lost', null]);
+      assert.match((await seat()).reason, /left as it is, and brought up nowhere else/);
+      await enter(one, 'up');
+      await is('ready');
+      assert.equal(await workerOf(database, placeOf(id)), one.address);
+      assert.equal(two.seats.calls.length, 0);
     });
   });
 

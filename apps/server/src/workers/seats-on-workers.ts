@@ -82,11 +82,14 @@ export function seatsOnWorkers(deps: {
       const reason = `${worker.problem} The seat comes back with its files when the worker does; no other worker has room for it.`;
       return { kind: 'lost', worker, reason };
     }
+    if (worker.lostAt === undefined) {
+      const reason = `${worker.problem} Until then the seat is left as it is, and brought up nowhere else.`;
+      return { kind: 'lost', worker, reason };
+    }
     const reason =
       `${worker.problem} The seat comes back with its files when the worker does; ` +
       `${Math.round(moveAfterMs / 1000)} s after it was lost it is brought up on another worker, without them.`;
-    const givenUpAt = worker.lostAt === undefined ? {} : { givenUpAt: worker.lostAt + moveAfterMs };
-    return { kind: 'lost', worker, reason, ...givenUpAt };
+    return { kind: 'lost', worker, reason, givenUpAt: worker.lostAt + moveAfterMs };
   };
 
   const place = async (id: SeatId, from: string | null, refused: ReadonlySet<string>): Promise<Worker> => {
