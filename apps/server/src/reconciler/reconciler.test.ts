@@ -8,6 +8,7 @@ import {
   fullProvider,
   instantProvider,
   neverProvider,
+  slowProvider,
 } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
@@ -155,6 +156,27 @@ eachDatabase('the reconciler', (open, kind) => {
         .finally(() => clearInterval(hurry));
       assert.equal(failed.seats[0]?.phase, 'failed');
       assert.match(failed.seats[0]?.reason ?? '', /did not answer within 60 s/);
+    });
+  });
+
+  test('a seat that waited long for its turn has the whole time to start in', async () => {
+    let wait = () => {};
+    const provider = slowProvider({
+      startMs: 200,
+      latency: async (verb) => {
+        if (verb === 'ensure') wait();
+      },
+    });
+    await scene(provider, async ({ create, phases, clock }) => {
+      wait = () => {
+        clock.ms += 2 * MINUTE_MS;
+      };
+      const id = await create(1);
+      await eventually(async () => (await phases(id)).join() === 'ready');
+      assert.deepEqual(
+        provider.calls.map(({ verb }) => verb),
+        ['ensure'],
+      );
     });
   });
 
