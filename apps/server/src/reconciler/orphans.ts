@@ -1,7 +1,9 @@
-import type { SeatId } from '@clarateach/contract/ids';
+import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Database } from '../store/database.ts';
+
+const DESTROY_MS = 60_000;
 
 /**
  * Removes what providers hold of seats that nobody wants: left by a crash between a call and its
@@ -13,6 +15,8 @@ export async function removeOrphans(
   deps: {
     readonly database: Database;
     readonly providers: ReadonlyMap<RuntimeName, SeatProvider>;
+    /** The names of seats that are being removed: they are not to be made meanwhile. */
+    readonly removing: Set<string>;
     onError(error: unknown, id: SeatId): void;
     onSuperviseError(error: unknown): void;
   },
@@ -29,16 +33,31 @@ export async function removeOrphans(
     }
     if (held.length === 0) continue;
     const rows = await deps.database.db.selectFrom('seats').select(['workshopId', 'seat']).execute();
-    const known = new Set(rows.map((row) => `${row.workshopId}/${row.seat}`));
+    const known = new Set(rows.map((row) => seatName({ workshop: row.workshopId, seat: row.seat })));
     for (const id of held) {
       if (signal.aborted) return;
-      if (known.has(`${id.workshop}/${id.seat}`)) continue;
+      if (known.has(seatName(id))) continue;
+      deps.removing.add(seatName(id));
       try {
-        await provider.destroy(id, signal);
+        // Its turn may have come late, and it may be wanted since.
+        if (await hasRow(deps.database, id)) continue;
+        await provider.destroy(id, AbortSignal.any([signal, AbortSignal.timeout(DESTROY_MS)]));
       } catch (error) {
         if (signal.aborted) return;
         deps.onError(error, id);
+      } finally {
+        deps.removing.delete(seatName(id));
       }
     }
   }
+}
+
+async function hasRow({ db }: Database, { workshop, seat }: SeatId): Promise<boolean> {
+  const row = await db
+    .selectFrom('seats')
+    .select('seat')
+    .where('workshopId', '=', workshop)
+    .where('seat', '=', seat)
+    .executeTakeFirst();
+  return row !== undefined;
 }

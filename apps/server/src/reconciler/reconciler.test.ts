@@ -216,6 +216,36 @@ eachDatabase('the reconciler', (open, kind) => {
     });
   });
 
+  test('a removal that takes long holds up nobody but the seat itself', async () => {
+    const gate = Promise.withResolvers<void>();
+    const provider = instantProvider({
+      latency: (verb) => (verb === 'destroy' ? gate.promise : Promise.resolve()),
+    });
+    const limits = { memoryMiB: 1, cpus: 1, processes: 1, openFiles: 1 };
+    await scene(provider, async ({ plane, owner, create, phases, clock }) => {
+      // Open at the end in any case: a control plane that closes waits for its calls.
+      const opening = setTimeout(gate.resolve, 10_000);
+      const { id: left } = await plane.workshops.create(owner, { name: 'Left', seats: 1, start: false });
+      const seat = { workshop: left, seat: 1 };
+      await provider.ensure({ id: seat, env: {}, limits }, AbortSignal.timeout(1_000));
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(left);
+      await eventually(() => provider.calls.at(-1)?.verb === 'destroy');
+      const other = await create(1);
+      await plane.workshops.start(owner, left);
+      await eventually(async () => (await phases(other)).join() === 'ready');
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(left);
+      await eventually(async () => (await phases(await create(1))).length === 1);
+      clearTimeout(opening);
+      gate.resolve();
+      await eventually(async () => (await phases(left)).join() === 'ready');
+      const verbs = provider.calls.filter((call) => call.seat.workshop === left).map(({ verb }) => verb);
+      assert.deepEqual(verbs, ['ensure', 'destroy', 'ensure']);
+      assert.deepEqual(plane.errors, []);
+    });
+  });
+
   test('what a runtime holds of a seat of another is not removed while that seat is wanted', async () => {
     const provider = instantProvider();
     const limits = { memoryMiB: 1, cpus: 1, processes: 1, openFiles: 1 };
