@@ -9,7 +9,7 @@ import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, usedRuntimes, worker
 const A = { address: 'http://10.0.0.1:9090', capacity: 3 };
 const B = { address: 'http://10.0.0.2:9090', capacity: 2 };
 
-eachDatabase('the placement of seats', (open) => {
+eachDatabase('the placement of seats', (open, kind) => {
   let test: TestDatabase;
   let plane: ControlPlane;
   let workshop: WorkshopId;
@@ -40,6 +40,19 @@ eachDatabase('the placement of seats', (open) => {
     assert.equal(await workerOf(database, id(1)), A.address);
     await unplaceSeat(database, id(1), A.address);
     assert.equal(await placeSeat(database, id(6), null, [A, B]), A.address);
+  });
+
+  it('spreads seats that are placed at once, also by several servers', async () => {
+    // An SQLite file has one server.
+    const servers = kind === 'sqlite' ? [test.database] : [test.database, test.again()];
+    const even = [A, { ...B, capacity: 3 }];
+    const places = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((seat) =>
+        placeSeat(servers[seat % servers.length] ?? test.database, id(seat), null, even),
+      ),
+    );
+    const on = (worker: string) => places.filter((place) => place === worker).length;
+    assert.deepEqual([on(A.address), on(B.address)], [3, 3]);
   });
 
   it('moves a seat only from where it is, and remembers from where', async () => {

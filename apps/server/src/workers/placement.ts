@@ -1,7 +1,7 @@
 import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { ProviderErrorKind } from '@clarateach/seats/provider';
-import type { ExpressionBuilder, Transaction } from 'kysely';
+import { type ExpressionBuilder, sql, type Transaction } from 'kysely';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import { FRESH_SEAT, nextRevision } from '../workshops/store.ts';
@@ -11,6 +11,9 @@ export interface Candidate {
   readonly address: string;
   readonly capacity: number;
 }
+
+/** Any number that nobody else takes an advisory lock by. */
+const PLACEMENT_LOCK = 7_031_090;
 
 /** What the database says of a seat that some worker holds. */
 export interface PlacedSeat {
@@ -32,8 +35,8 @@ export async function workerOf({ db }: Database, id: SeatId): Promise<string | n
 
 /**
  * Places the seat, which is on `from` now, on the candidate with the most free room, and gives that
- * one; undefined when none has room, and then nothing changes. What the worker refuses in the end
- * stays its own word: two servers that place at once may both see the last place free.
+ * one; undefined when none has room, and then nothing changes. Seats are placed one after the other, by all
+ * servers of a database; what the worker refuses in the end stays its own word.
  */
 export async function placeSeat(
   database: Database,
@@ -43,6 +46,8 @@ export async function placeSeat(
 ): Promise<string | undefined> {
   if (candidates.length === 0) return undefined;
   return database.transaction(async (trx) => {
+    // Without it, those that place at once would all count before any of them has taken its place.
+    if (database.rowLocks) await sql`select pg_advisory_xact_lock(${PLACEMENT_LOCK})`.execute(trx);
     const best = await freest(trx, candidates);
     if (best === undefined) return undefined;
     const { numUpdatedRows } = await trx

@@ -1,6 +1,7 @@
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { RuntimeInfo, RuntimeName } from '@clarateach/contract/runtime';
 import { type Observed, ProviderError, type SeatProvider } from '@clarateach/seats/provider';
+import { Turnstile } from '@clarateach/seats/turnstile';
 import type { Database } from '../store/database.ts';
 import { type Candidate, hasRoom, placeSeat, turnBackSeat, unplaceSeat, workerOf } from './placement.ts';
 import type { Worker } from './worker.ts';
@@ -49,6 +50,7 @@ export function seatsOnWorkers(deps: {
   readonly beforeDestroy: (worker: Worker) => Promise<void>;
 }): SeatProvider {
   const { database, runtime, workers, moveAfterMs, now } = deps;
+  const turn = new Turnstile();
   const byAddress = new Map(workers.map((worker) => [worker.address, worker]));
   const usable = (): Worker[] =>
     workers.filter(({ state, info }) => state === 'up' && info?.runtime.name === runtime);
@@ -93,7 +95,8 @@ export function seatsOnWorkers(deps: {
   };
 
   const place = async (id: SeatId, from: string | null, refused: ReadonlySet<string>): Promise<Worker> => {
-    const address = await placeSeat(database, id, from, candidates(refused));
+    // Queued here, and not with a database connection each.
+    const address = await turn.pass(() => placeSeat(database, id, from, candidates(refused)));
     const worker = address === undefined ? undefined : byAddress.get(address);
     if (worker) return worker;
     if (usable().length === 0) {
