@@ -67,6 +67,15 @@ eachDatabase('the placement of seats', (open, kind) => {
       .where('seat', '=', 1)
       .executeTakeFirst();
     assert.deepEqual(row, { worker: B.address, movedFrom: A.address });
+    await unplaceSeat(database, id(1), B.address);
+    assert.equal(await placeSeat(database, id(1), null, [B]), B.address);
+    const reset = await database.db
+      .selectFrom('seats')
+      .select('movedFrom')
+      .where('workshopId', '=', workshop)
+      .where('seat', '=', 1)
+      .executeTakeFirst();
+    assert.deepEqual(reset, { movedFrom: null });
   });
 
   it('names the runtimes that seats are in, that of the newest workshop first', async () => {

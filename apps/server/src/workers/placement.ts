@@ -111,11 +111,11 @@ export async function usedRuntimes({ db }: Database): Promise<readonly RuntimeNa
   return rows.map(({ runtime }) => runtime);
 }
 
-/** Nothing is left of the seat, and it is on no worker any more, if it was on this one. */
+/** Nothing is left of the seat: it is on no worker any more, if it was on this one, and no lost files are to be told of. */
 export async function unplaceSeat({ db }: Database, id: SeatId, worker: string): Promise<void> {
   await db
     .updateTable('seats')
-    .set({ worker: null })
+    .set({ worker: null, movedFrom: null })
     .where('workshopId', '=', id.workshop)
     .where('seat', '=', id.seat)
     .where('worker', '=', worker)

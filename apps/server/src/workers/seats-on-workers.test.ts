@@ -107,7 +107,7 @@ eachDatabase('seats on workers', (open) => {
   });
 
   test('go to the first worker that has room, once theirs is given up', async () => {
-    await scene(async ({ database, one, two, id, seat, is, pass, enter }) => {
+    await scene(async ({ plane, owner, database, one, two, id, seat, is, pass, enter }) => {
       await enter(one, 'down');
       await pass(MOVE_AFTER_MS);
       await eventually(async () => /no other worker has room/.test((await seat()).reason), 10_000);
@@ -116,6 +116,12 @@ eachDatabase('seats on workers', (open) => {
       await is('ready');
       assert.equal(await workerOf(database, placeOf(id)), two.address);
       assert.match((await seat()).reason, /files that were on it are gone/);
+      // What is as new has lost nothing.
+      await plane.workshops.resetSeat(owner, id, 1);
+      await eventually(async () => {
+        const { phase, reason } = await seat();
+        return phase === 'ready' && reason === '';
+      });
     });
   });
 
