@@ -12,6 +12,7 @@ import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { readConfig } from '@clarateach/server/config';
 import { createServer } from '@clarateach/server/main';
 import { freePort } from '@clarateach/server/testing/free-port';
+import { tcpProxy } from '@clarateach/server/testing/tcp-proxy';
 import { untilLearnersGoStraight } from './platform/agents.ts';
 import { eventually } from './platform/up.ts';
 
@@ -345,6 +346,58 @@ test('a server whose workers are all away starts, and its health says so', async
     assert.deepEqual([status, runtimes.map(({ ok }) => ok)], ['degraded', [false]]);
   } finally {
     await server.close();
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
+test('workshops of a runtime whose workers are away since the start are looked after', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'clarateach-placement-'));
+  const agent = await testAgent({
+    ...instantProvider(),
+    info: { name: 'firecracker', isolation: 'vm', note: '' },
+  });
+  const line = await tcpProxy(agent.port);
+  const config = readConfig({
+    PORT: String(await freePort()),
+    DATA_DIR: data,
+    LOG_LEVEL: 'silent',
+    WORKER_AGENTS: JSON.stringify([{ address: `127.0.0.1:${line.port}`, token: TOKEN }]),
+  });
+  line.cut();
+  let server = await createServer(config);
+  try {
+    const instructor = await connectInstructor(server.url, server.signInUrl ?? '');
+    const create = (name: string) =>
+      instructor.api<WorkshopDetails>('POST', '/api/workshops', { name, seats: 1, start: true });
+    const show = (id: string) => instructor.api<WorkshopDetails>('GET', `/api/workshops/${id}`);
+    // Nobody has said yet what the worker has.
+    const guessed = await create('Guessed');
+    assert.equal(guessed.runtime, 'docker');
+    line.mend();
+    await eventually('the worker is heard', async () => {
+      const { runtimes } = (await (await fetch(`${server.url}/api/health`)).json()) as Health;
+      return runtimes.map(({ name }) => name).join() === 'firecracker';
+    });
+    await eventually('it says what it waits for', async () =>
+      /No worker with the docker runtime answers/.test((await show(guessed.id)).seats[0]?.reason ?? ''),
+    );
+    await instructor.remove(guessed.id);
+    const { id } = await create('Virtual');
+    await eventually('ready', async () => (await show(id)).phase === 'ready');
+
+    await server.close();
+    line.cut();
+    server = await createServer(config);
+    const { status, defaultRuntime } = (await (await fetch(`${server.url}/api/health`)).json()) as Health;
+    assert.deepEqual([status, defaultRuntime], ['degraded', 'firecracker']);
+    await eventually('lost', async () => (await show(id)).seats[0]?.phase === 'lost');
+    line.mend();
+    await eventually('ready again', async () => (await show(id)).phase === 'ready');
+    await instructor.remove(id);
+  } finally {
+    await server.close();
+    await line.close();
+    await agent.close();
     await rm(data, { recursive: true, force: true });
   }
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { WorkshopId } from '@clarateach/contract/ids';
 import type { ConfigError } from '@clarateach/contract/settings';
-import { ProviderError } from '@clarateach/seats/provider';
+import { ProviderError, type SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
@@ -59,7 +59,10 @@ describe('the settings of the agent', () => {
     const directory = { path, id: `agent-test-${process.pid}`, release() {} };
     try {
       const opened = (env: Record<string, string>) =>
-        openRuntime(readAgentConfig({ RUNTIME: 'docker', ...env }), directory, () => {}).then(
+        openRuntime(readAgentConfig({ RUNTIME: 'docker', ...env }), directory, {
+          chosen() {},
+          worse() {},
+        }).then(
           async (provider) => {
             await provider.close();
             return 'opened';
@@ -225,6 +228,50 @@ describe('an agent', () => {
     await remote.destroy(first, signal);
     await remote.ensure(spec(9), signal);
     assert.equal((await remote.list(signal)).length, 2);
+  });
+
+  it('whose disk is full keeps the seats it has, and says so instead of having them made elsewhere', async () => {
+    const provider = instantProvider();
+    agent = await testAgent(provider);
+    const remote = remoteAgent({ address: `http://127.0.0.1:${agent.port}`, token: TOKEN });
+    await remote.ensure(spec(1), signal);
+    provider.kill(id(1));
+    provider.fail('ensure', new ProviderError('capacity', 'The disk is full.'));
+    await assert.rejects(remote.ensure(spec(1), signal), {
+      kind: 'unreachable',
+      message: 'The disk is full. The seat and its files stay on this worker.',
+    });
+    assert.deepEqual(await remote.list(signal), [id(1)]);
+    await remote.ensure(spec(1), signal);
+    assert.equal((await remote.observe(id(1), signal)).state, 'running');
+  });
+
+  it('has nothing of a seat for which it finds no room', async () => {
+    const inner = instantProvider();
+    const full = new ProviderError('capacity', 'The disk is full.');
+    let isFull = true;
+    // The directory is there before the disk is full.
+    const provider: SeatProvider = {
+      ...inner,
+      async ensure(wanted, abort) {
+        await inner.ensure(wanted, abort);
+        if (isFull) throw full;
+      },
+    };
+    agent = await testAgent(provider);
+    const remote = remoteAgent({ address: `http://127.0.0.1:${agent.port}`, token: TOKEN });
+    await assert.rejects(remote.ensure(spec(1), signal), { kind: 'capacity', message: 'The disk is full.' });
+    assert.deepEqual([inner.files.size, await inner.list(signal), await remote.list(signal)], [0, [], []]);
+
+    inner.fail('destroy', new ProviderError('unreachable', 'The engine is busy.'));
+    await assert.rejects(remote.ensure(spec(1), signal), {
+      kind: 'unreachable',
+      message: /tried again here/,
+    });
+    assert.deepEqual(await remote.list(signal), [id(1)]);
+    isFull = false;
+    await remote.ensure(spec(1), signal);
+    assert.equal((await remote.observe(id(1), signal)).state, 'running');
   });
 
   it('without a token takes programs of this machine, and no web pages', async () => {

@@ -16,6 +16,7 @@ import { agentGuard } from './credentials.ts';
 import { takeAgentDirectory } from './data-directory.ts';
 import { AgentError } from './errors.ts';
 import { openHolders, savedHolders } from './holders.ts';
+import { openKeptRuntime } from './kept-runtime.ts';
 import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 import { openOwners, savedOwners } from './owners.ts';
@@ -79,10 +80,12 @@ export async function createAgent(
   const provider =
     overrides.provider ??
     starting.adopt(
-      await openRuntime(config, directory, {
-        chosen: (line) => log('info', line),
-        worse: (line) => log('warn', line),
-      }),
+      await openKeptRuntime(config.runtime, directory, (runtime) =>
+        openRuntime({ ...config, runtime }, directory, {
+          chosen: (line) => log('info', line),
+          worse: (line) => log('warn', line),
+        }),
+      ),
       (each) => each.close(),
     );
   const keys =

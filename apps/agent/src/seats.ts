@@ -12,6 +12,7 @@ import { vmState, vmView } from './vm-view.ts';
 const WATCH_MS = 3_000;
 const LOOKS_AT_ONCE = 8;
 const LOOK_MS = 10_000;
+const REMOVE_MS = 30_000;
 
 /** The seats of this machine: a provider behind a bound on their number, and the gateway's routes to them. */
 export interface AgentSeats {
@@ -25,7 +26,8 @@ export interface AgentSeats {
   ownerOf(id: SeatId): string | null;
   /**
    * Gives whether the seat is new here; labels it for the installation, if one is given and it has no label.
-   * Throws `capacity` when the machine is full or takes no new seats.
+   * Throws `capacity` when the machine is full or takes no new seats, and nothing of the seat is here then:
+   * whoever is told so may make it elsewhere. A seat that is here and finds no room stays, as `unreachable`.
    */
   ensure(spec: SeatSpec, installation: string | null, signal: AbortSignal): Promise<boolean>;
   stop(id: SeatId, signal: AbortSignal): Promise<void>;
@@ -219,6 +221,9 @@ export async function openAgentSeats(deps: {
           deps.onEnsured(performance.now() - began, 'ok');
         } catch (error) {
           deps.onEnsured(performance.now() - began, 'failed');
+          const isFull = error instanceof ProviderError && error.kind === 'capacity';
+          if (isFull && !isNew) throw staysHere(error);
+          if (isFull) await removeHalfMade(provider, spec.id);
           if (isNew && !(await holds(provider, spec.id))) await forget(spec.id);
           throw error;
         }
@@ -277,6 +282,26 @@ export async function openAgentSeats(deps: {
 
 function endpointOf({ seen }: Held) {
   return seen.state === 'running' ? seen.endpoint : undefined;
+}
+
+/** Without room to start, but with files that are nowhere else. */
+function staysHere(cause: ProviderError): ProviderError {
+  return new ProviderError('unreachable', `${cause.message} The seat and its files stay on this worker.`, {
+    cause,
+  });
+}
+
+/** Throws `unreachable` when something may be left, so that nobody makes the seat elsewhere. */
+async function removeHalfMade(provider: SeatProvider, id: SeatId): Promise<void> {
+  try {
+    await provider.destroy(id, AbortSignal.timeout(REMOVE_MS));
+  } catch (cause) {
+    throw new ProviderError(
+      'unreachable',
+      'The worker has no room for the seat, and could not remove what it had made of it. It is tried again here.',
+      { cause },
+    );
+  }
 }
 
 /** When nobody can tell, the place stays taken. */

@@ -203,6 +203,7 @@ export async function createServer(config: Config, overrides: Overrides = {}): P
       database,
       changes,
       providers: runtimes,
+      providerOf: (runtime) => workers?.providerOf(runtime) ?? runtimes.get(runtime),
       server: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
       now,
       spec: (work) => seatSpec(work, { open: (sealed) => sealing.open(API_KEY_PURPOSE, sealed) }),

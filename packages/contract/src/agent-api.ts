@@ -30,7 +30,7 @@ export const DEFAULT_AGENT_PORT = 9090;
 
 /** Every error of the agent API and its status. The first three are the kinds of a provider's errors. */
 export const AGENT_ERROR_STATUS = {
-  /** No room now, later perhaps. */
+  /** No room now, later perhaps. Nothing of the seat is on the worker: it may be made elsewhere. */
   capacity: 503,
   /** What runs the seats did not answer. */
   unreachable: 502,

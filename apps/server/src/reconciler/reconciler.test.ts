@@ -8,6 +8,7 @@ import {
   fullProvider,
   instantProvider,
   neverProvider,
+  slowProvider,
 } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, eventually, insertOwner } from '../testing/control-plane.ts';
@@ -158,6 +159,27 @@ eachDatabase('the reconciler', (open, kind) => {
     });
   });
 
+  test('a seat that waited long for its turn has the whole time to start in', async () => {
+    let wait = () => {};
+    const provider = slowProvider({
+      startMs: 200,
+      latency: async (verb) => {
+        if (verb === 'ensure') wait();
+      },
+    });
+    await scene(provider, async ({ create, phases, clock }) => {
+      wait = () => {
+        clock.ms += 2 * MINUTE_MS;
+      };
+      const id = await create(1);
+      await eventually(async () => (await phases(id)).join() === 'ready');
+      assert.deepEqual(
+        provider.calls.map(({ verb }) => verb),
+        ['ensure'],
+      );
+    });
+  });
+
   test('seats that find no room wait their turn, and the others work', async () => {
     const provider = fullProvider({ room: 2 });
     await scene(provider, async ({ create, phases }) => {
@@ -191,6 +213,58 @@ eachDatabase('the reconciler', (open, kind) => {
     );
     await scene(provider, async () => {
       await eventually(async () => (await provider.list(AbortSignal.timeout(1_000))).length === 0);
+    });
+  });
+
+  test('a removal that takes long holds up nobody but the seat itself', async () => {
+    const gate = Promise.withResolvers<void>();
+    const provider = instantProvider({
+      latency: (verb) => (verb === 'destroy' ? gate.promise : Promise.resolve()),
+    });
+    const limits = { memoryMiB: 1, cpus: 1, processes: 1, openFiles: 1 };
+    await scene(provider, async ({ plane, owner, create, phases, clock }) => {
+      // Open at the end in any case: a control plane that closes waits for its calls.
+      const opening = setTimeout(gate.resolve, 10_000);
+      const { id: left } = await plane.workshops.create(owner, { name: 'Left', seats: 1, start: false });
+      const seat = { workshop: left, seat: 1 };
+      await provider.ensure({ id: seat, env: {}, limits }, AbortSignal.timeout(1_000));
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(left);
+      await eventually(() => provider.calls.at(-1)?.verb === 'destroy');
+      const other = await create(1);
+      await plane.workshops.start(owner, left);
+      await eventually(async () => (await phases(other)).join() === 'ready');
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(left);
+      await eventually(async () => (await phases(await create(1))).length === 1);
+      clearTimeout(opening);
+      gate.resolve();
+      await eventually(async () => (await phases(left)).join() === 'ready');
+      const verbs = provider.calls.filter((call) => call.seat.workshop === left).map(({ verb }) => verb);
+      assert.deepEqual(verbs, ['ensure', 'destroy', 'ensure']);
+      assert.deepEqual(plane.errors, []);
+    });
+  });
+
+  test('what a runtime holds of a seat of another is not removed while that seat is wanted', async () => {
+    const provider = instantProvider();
+    const limits = { memoryMiB: 1, cpus: 1, processes: 1, openFiles: 1 };
+    const ensure = (id: SeatId) => provider.ensure({ id, env: {}, limits }, AbortSignal.timeout(1_000));
+    const orphan: SeatId = { workshop: 'ws-orphan00' as WorkshopId, seat: 1 };
+    await scene(provider, async ({ plane, opened, create, phases, clock }) => {
+      const id = await create(1);
+      await eventually(async () => (await phases(id)).join() === 'ready');
+      await opened.database.db
+        .updateTable('workshops')
+        .set({ runtime: 'docker' })
+        .where('id', '=', id)
+        .execute();
+      await ensure(orphan);
+      clock.ms += MINUTE_MS;
+      plane.changes.notify(id);
+      const destroyed = () => provider.calls.filter(({ verb }) => verb === 'destroy').map(({ seat }) => seat);
+      await eventually(() => destroyed().some(({ workshop }) => workshop === orphan.workshop));
+      assert.deepEqual(destroyed(), [orphan]);
     });
   });
 

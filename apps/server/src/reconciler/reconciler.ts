@@ -1,4 +1,4 @@
-import type { WorkshopId } from '@clarateach/contract/ids';
+import { type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import type { Changes } from '../workshops/changes.ts';
@@ -29,7 +29,10 @@ export interface Reconciler {
 export interface ReconcilerDeps
   extends Pick<SeatLoopDeps, 'database' | 'now' | 'spec' | 'onStep' | 'onError'> {
   readonly changes: Changes;
+  /** Where orphans are looked for; may change. */
   readonly providers: ReadonlyMap<RuntimeName, SeatProvider>;
+  /** Undefined for a runtime that this server will never have. */
+  providerOf(runtime: RuntimeName): SeatProvider | undefined;
   /** A name for this process among the servers of one database. */
   readonly server: string;
   onSuperviseError(error: unknown): void;
@@ -40,7 +43,7 @@ export interface ReconcilerDeps
  * creates or destroys a seat.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
-  const { database, changes, providers, server, now } = deps;
+  const { database, changes, server, now } = deps;
   const loops = new Map<string, SeatLoop>();
   const limits = new Map<SeatProvider, ReturnType<typeof limiter>>();
   const closing = new AbortController();
@@ -49,11 +52,13 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   let queued = false;
   let endedAt = 0;
   let orphansDue = 0;
+  let removingOrphans: Promise<void> | undefined;
+  const removing = new Set<string>();
 
   const loopDeps: SeatLoopDeps = {
     ...deps,
     rows: createSeatWrites(database),
-    provider: ({ workshop }) => providers.get(workshop.runtime),
+    provider: ({ workshop }) => deps.providerOf(workshop.runtime),
     limited(provider, work) {
       const limit = limits.get(provider) ?? limiter(SEATS_AT_ONCE);
       limits.set(provider, limit);
@@ -67,10 +72,20 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const held = await holdLeases(database, server, now());
     await tendLoops(held);
     for (const id of await forgetGone(database)) changes.notify(id);
-    if (now() >= orphansDue) {
-      orphansDue = now() + ORPHANS_MS;
-      await removeOrphans(deps, closing.signal);
-    }
+    tendOrphans();
+  };
+
+  /** Beside the rounds: a removal may take as long as a machine does, and leases run out. */
+  const tendOrphans = () => {
+    if (removingOrphans || now() < orphansDue) return;
+    orphansDue = now() + ORPHANS_MS;
+    removingOrphans = removeOrphans({ ...deps, removing }, closing.signal)
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) deps.onSuperviseError(error);
+      })
+      .finally(() => {
+        removingOrphans = undefined;
+      });
   };
 
   const tendLoops = async (held: readonly WorkshopId[]) => {
@@ -80,7 +95,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       const loop = loops.get(keyOf(row));
       if (!loop || loop.ended) {
         if (closing.signal.aborted) return;
-        loops.set(keyOf(row), new SeatLoop({ workshop: row.workshopId, seat: row.seat }, loopDeps));
+        const id: SeatId = { workshop: row.workshopId, seat: row.seat };
+        // Never two changes of one seat at a time; the next round finds it again.
+        if (!removing.has(seatName(id))) loops.set(keyOf(row), new SeatLoop(id, loopDeps));
       } else if (row.revision > loop.knownRevision) {
         loop.wake();
       }
@@ -127,6 +144,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       unsubscribe();
       clearTimeout(timer);
       await supervising;
+      await removingOrphans;
       await Promise.all([...loops.values()].map((loop) => loop.close()));
       loops.clear();
       // Without a database the leases run out by themselves.

@@ -11,6 +11,8 @@ const FIRST_LOOK_MS = 25;
 const LAST_LOOK_MS = 250;
 /** How often a seat that is as wanted is looked at. */
 const STEADY_LOOK_MS = 3_000;
+/** An `ensure` that took so long has waited for others. */
+const QUEUED_MS = 1_000;
 /** After an error of the database or of `observe`, which say nothing about the seat. */
 const BLIND_MS = 1_000;
 
@@ -128,9 +130,11 @@ export class SeatLoop {
         const asked = await this.#write(row, { attempts: row.attempts + 1, ensuredAt: now() });
         if (!asked) return 0;
         this.#lookMs = FIRST_LOOK_MS;
-        return this.#call(asked, () =>
-          limited(provider, () => provider.ensure(this.#deps.spec(work), signal)),
-        );
+        return this.#call(asked, async () => {
+          await limited(provider, () => provider.ensure(this.#deps.spec(work), signal));
+          // The time in queues, ours and the provider's, is not the seat's to start in.
+          if (now() - (asked.ensuredAt ?? 0) >= QUEUED_MS) await this.#write(asked, { ensuredAt: now() });
+        });
       }
       case 'stop':
         return this.#call(row, async () => {

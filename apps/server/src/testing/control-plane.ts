@@ -38,6 +38,7 @@ export async function controlPlane(options: {
       database,
       changes,
       providers: runtimes,
+      providerOf: (runtime) => runtimes.get(runtime),
       server: options.server ?? 'server-1',
       now,
       spec: (work) => seatSpec(work, { open: (sealed) => sealed }),

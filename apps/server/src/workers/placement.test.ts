@@ -4,12 +4,12 @@ import type { SeatId, WorkshopId } from '@clarateach/contract/ids';
 import { instantProvider } from '@clarateach/seats/providers/doubles';
 import { eachDatabase, type TestDatabase } from '../store/testing.ts';
 import { type ControlPlane, controlPlane, insertOwner } from '../testing/control-plane.ts';
-import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, workerOf } from './placement.ts';
+import { placedSeats, placeSeat, touchSeatsOf, unplaceSeat, usedRuntimes, workerOf } from './placement.ts';
 
 const A = { address: 'http://10.0.0.1:9090', capacity: 3 };
 const B = { address: 'http://10.0.0.2:9090', capacity: 2 };
 
-eachDatabase('the placement of seats', (open) => {
+eachDatabase('the placement of seats', (open, kind) => {
   let test: TestDatabase;
   let plane: ControlPlane;
   let workshop: WorkshopId;
@@ -42,6 +42,19 @@ eachDatabase('the placement of seats', (open) => {
     assert.equal(await placeSeat(database, id(6), null, [A, B]), A.address);
   });
 
+  it('spreads seats that are placed at once, also by several servers', async () => {
+    // An SQLite file has one server.
+    const servers = kind === 'sqlite' ? [test.database] : [test.database, test.again()];
+    const even = [A, { ...B, capacity: 3 }];
+    const places = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((seat) =>
+        placeSeat(servers[seat % servers.length] ?? test.database, id(seat), null, even),
+      ),
+    );
+    const on = (worker: string) => places.filter((place) => place === worker).length;
+    assert.deepEqual([on(A.address), on(B.address)], [3, 3]);
+  });
+
   it('moves a seat only from where it is, and remembers from where', async () => {
     const { database } = test;
     await placeSeat(database, id(1), null, [A]);
@@ -54,6 +67,26 @@ eachDatabase('the placement of seats', (open) => {
       .where('seat', '=', 1)
       .executeTakeFirst();
     assert.deepEqual(row, { worker: B.address, movedFrom: A.address });
+    await unplaceSeat(database, id(1), B.address);
+    assert.equal(await placeSeat(database, id(1), null, [B]), B.address);
+    const reset = await database.db
+      .selectFrom('seats')
+      .select('movedFrom')
+      .where('workshopId', '=', workshop)
+      .where('seat', '=', 1)
+      .executeTakeFirst();
+    assert.deepEqual(reset, { movedFrom: null });
+  });
+
+  it('names the runtimes that seats are in, that of the newest workshop first', async () => {
+    const { database } = test;
+    const make = async (runtime: 'docker' | 'firecracker', start: boolean, createdAt: number) => {
+      const { id: made } = await plane.workshops.create('owner', { name: runtime, seats: 1, start });
+      await database.db.updateTable('workshops').set({ runtime, createdAt }).where('id', '=', made).execute();
+    };
+    await make('docker', true, Date.now() + 60_000);
+    await make('firecracker', false, Date.now() + 120_000);
+    assert.deepEqual(await usedRuntimes(database), ['docker', 'local']);
   });
 
   it('tells holders with the revision, and wakes who looks after the seats of a worker', async () => {

@@ -1,9 +1,10 @@
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { RuntimeInfo, RuntimeName } from '@clarateach/contract/runtime';
 import { type Observed, ProviderError, type SeatProvider } from '@clarateach/seats/provider';
+import { Turnstile } from '@clarateach/seats/turnstile';
 import type { Database } from '../store/database.ts';
 import type { Homes } from './homes.ts';
-import { placeSeat, unplaceSeat, workerOf } from './placement.ts';
+import { type Candidate, hasRoom, placeSeat, turnBackSeat, unplaceSeat, workerOf } from './placement.ts';
 import type { Worker } from './worker.ts';
 
 const ISOLATION: Record<RuntimeName, RuntimeInfo['isolation']> = {
@@ -12,10 +13,28 @@ const ISOLATION: Record<RuntimeName, RuntimeInfo['isolation']> = {
   firecracker: 'vm',
 };
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** How many of our seats fit on the worker, beside those that others have there. */
 function roomOf({ info }: Worker): number {
   return info === undefined ? 0 : info.capacity - (info.vm_count - info.vms.length);
 }
+
+/** Where a seat is, by its row and by what is known of the worker that the row names; `address` as the row spells it. */
+type Home =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'here'; readonly worker: Worker; readonly address: string }
+  /** Its worker may have it, and nobody can tell: it is left alone. */
+  | {
+      readonly kind: 'lost';
+      readonly worker: Worker;
+      readonly address: string;
+      readonly reason: string;
+      /** Milliseconds since the epoch; left out where it is not given up, or already may be. */
+      readonly givenUpAt?: number;
+    }
+  /** What its worker had is given up, and another can have the seat. */
+  | { readonly kind: 'given-up'; readonly address: string };
 
 /**
  * The seats of one runtime, spread over the workers that have it. The database says on which worker a
@@ -34,25 +53,52 @@ export function seatsOnWorkers(deps: {
   readonly beforeDestroy: (worker: Worker) => Promise<void>;
 }): SeatProvider {
   const { database, runtime, workers, homes, moveAfterMs, now } = deps;
+  const turn = new Turnstile();
   const usable = (): Worker[] =>
     workers.filter(({ state, info }) => state === 'up' && info?.runtime.name === runtime);
 
-  /** Whether what the worker had counts as gone. One that the operator no longer names is gone at once. */
-  const isAbandoned = (worker: Worker | undefined): boolean =>
-    worker === undefined || (worker.lostAt !== undefined && now() - worker.lostAt >= moveAfterMs);
+  const candidates = (refused: ReadonlySet<string>): readonly Candidate[] =>
+    usable()
+      .filter(({ address, info }) => !refused.has(address) && info?.status === 'ok')
+      .map((worker) => ({ address: worker.address, capacity: roomOf(worker) }));
 
-  const lostReason = (worker: Worker): string =>
-    `${worker.problem} The seat comes back with its files when the worker does; ` +
-    `${Math.round(moveAfterMs / 1000)} s after it was lost it is brought up on another worker, without them.`;
+  /** Whether what the worker has may be given up. */
+  const isAbandoned = ({ state, lostAt }: Worker): boolean =>
+    state !== 'up' && lostAt !== undefined && now() - lostAt >= moveAfterMs;
+
+  const homeOf = async (id: SeatId): Promise<Home> => {
+    const placed = await workerOf(database, id);
+    if (placed === null) return { kind: 'none' };
+    const worker = await homes.of(placed);
+    // One that the operator no longer names is gone at once.
+    if (!worker) return { kind: 'given-up', address: placed };
+    await worker.looked;
+    if (worker.state === 'up') {
+      const has = worker.info?.runtime.name;
+      if (has === runtime) return { kind: 'here', worker, address: placed };
+      const reason =
+        `The worker ${new URL(placed).host} runs seats in ${has} now, and this one is in ${runtime} there. It comes back with ` +
+        `its files when the agent runs with RUNTIME=${runtime}; to give them up, take the worker out of WORKER_AGENTS.`;
+      return { kind: 'lost', worker, address: placed, reason };
+    }
+    if (isAbandoned(worker)) {
+      if (await hasRoom(database, candidates(NOBODY))) return { kind: 'given-up', address: placed };
+      const reason = `${worker.problem} The seat comes back with its files when the worker does; no other worker has room for it.`;
+      return { kind: 'lost', worker, address: placed, reason };
+    }
+    if (worker.lostAt === undefined) {
+      const reason = `${worker.problem} Until then the seat is left as it is, and brought up nowhere else.`;
+      return { kind: 'lost', worker, address: placed, reason };
+    }
+    const reason =
+      `${worker.problem} The seat comes back with its files when the worker does; ` +
+      `${Math.round(moveAfterMs / 1000)} s after it was lost it is brought up on another worker, without them.`;
+    return { kind: 'lost', worker, address: placed, reason, givenUpAt: worker.lostAt + moveAfterMs };
+  };
 
   const place = async (id: SeatId, from: string | null, refused: ReadonlySet<string>): Promise<Worker> => {
-    const open = usable().filter(({ address, info }) => !refused.has(address) && info?.status === 'ok');
-    const address = await placeSeat(
-      database,
-      id,
-      from,
-      open.map((worker) => ({ address: worker.address, capacity: roomOf(worker) })),
-    );
+    // Queued here, and not with a database connection each.
+    const address = await turn.pass(() => placeSeat(database, id, from, candidates(refused)));
     const worker = workers.find((each) => each.address === address);
     if (worker) return worker;
     if (usable().length === 0) {
@@ -80,66 +126,65 @@ export function seatsOnWorkers(deps: {
       signal.throwIfAborted();
       const refused = new Set<string>();
       for (;;) {
-        let placed = await workerOf(database, spec.id);
-        let worker = placed === null ? undefined : await homes.of(placed);
-        await worker?.looked;
-        if (worker?.state !== 'up') {
-          if (placed !== null && worker && !isAbandoned(worker)) {
-            throw new ProviderError('unreachable', lostReason(worker));
-          }
-          worker = await place(spec.id, placed, refused);
-          placed = worker.address;
-        }
-        const { agent, address } = worker;
+        const home = await homeOf(spec.id);
+        if (home.kind === 'lost') throw new ProviderError('unreachable', home.reason);
+        const worker =
+          home.kind === 'here'
+            ? home.worker
+            : await place(spec.id, home.kind === 'given-up' ? home.address : null, refused);
         try {
-          await worker.call(signal, (ends) => agent.ensure(spec, ends));
+          await worker.call(signal, (ends) => worker.agent.ensure(spec, ends));
           deps.onEnsured(spec.id, worker);
           return;
         } catch (error) {
-          // The worker knows better than our count: it has nothing of this seat, and no room for it.
+          // The worker knows better than our count: no room, and by its word nothing of this seat is on it.
           if (!(error instanceof ProviderError && error.kind === 'capacity')) throw error;
-          if (placed !== null) await unplaceSeat(database, spec.id, placed);
-          refused.add(address);
+          await turnBackSeat(database, spec.id, home.kind === 'here' ? home.address : worker.address);
+          refused.add(worker.address);
         }
       }
     },
 
     async stop(id, signal) {
       signal.throwIfAborted();
-      const placed = await workerOf(database, id);
-      const worker = placed === null ? undefined : await homes.of(placed);
-      await worker?.looked;
-      if (!worker || (worker.state !== 'up' && isAbandoned(worker))) return;
+      const home = await homeOf(id);
+      if (home.kind === 'lost') throw new ProviderError('unreachable', home.reason);
+      if (home.kind !== 'here') return;
+      const { worker } = home;
       await worker.call(signal, (ends) => worker.agent.stop(id, ends));
     },
 
     async destroy(id, signal) {
       signal.throwIfAborted();
-      const placed = await workerOf(database, id);
-      const home = placed === null ? undefined : await homes.of(placed);
-      await home?.looked;
+      const home = await homeOf(id);
+      // What a worker still has that was given up is destroyed when it comes back.
+      if (home.kind === 'lost' && !isAbandoned(home.worker)) {
+        throw new ProviderError('unreachable', home.reason);
+      }
       const name = seatName(id);
-      for (const worker of workers) {
-        const holds = worker.state === 'up' && worker.info?.vms.some((vm) => vm.name === name);
-        if (worker !== home && !holds) continue;
-        // What a worker still has that was given up is destroyed when it comes back.
-        if (worker.state !== 'up' && isAbandoned(worker)) continue;
-        if (worker.state === 'up') await deps.beforeDestroy(worker);
+      for (const worker of usable()) {
+        const isHome = home.kind === 'here' && worker === home.worker;
+        if (!isHome && !worker.info?.vms.some((vm) => vm.name === name)) continue;
+        await deps.beforeDestroy(worker);
         await worker.call(signal, (ends) => worker.agent.destroy(id, ends));
       }
-      if (placed !== null) await unplaceSeat(database, id, placed);
+      if (home.kind !== 'none') await unplaceSeat(database, id, home.address);
     },
 
     async observe(id, signal): Promise<Observed> {
       signal.throwIfAborted();
-      const placed = await workerOf(database, id);
-      const worker = placed === null ? undefined : await homes.of(placed);
-      if (!worker) return { state: 'absent' };
-      await worker.looked;
-      if (worker.state === 'up') return worker.call(signal, (ends) => worker.agent.observe(id, ends));
-      if (isAbandoned(worker)) return { state: 'absent' };
-      const givenUpAt = worker.lostAt === undefined ? {} : { givenUpAt: worker.lostAt + moveAfterMs };
-      return { state: 'lost', reason: lostReason(worker), ...givenUpAt };
+      const home = await homeOf(id);
+      switch (home.kind) {
+        case 'none':
+        case 'given-up':
+          return { state: 'absent' };
+        case 'here':
+          return home.worker.call(signal, (ends) => home.worker.agent.observe(id, ends));
+        case 'lost': {
+          const { reason, givenUpAt } = home;
+          return { state: 'lost', reason, ...(givenUpAt === undefined ? {} : { givenUpAt }) };
+        }
+      }
     },
 
     async list(signal) {

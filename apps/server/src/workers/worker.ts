@@ -26,7 +26,7 @@ export interface Worker {
   readonly problem: string;
   /** Milliseconds since the epoch; undefined before the first answer. */
   readonly heardAt: number | undefined;
-  /** Milliseconds since the epoch; undefined while it is up or unknown. */
+  /** Milliseconds since the epoch; undefined while it answers, or nobody has asked. */
   readonly lostAt: number | undefined;
   /** How far its clock is ahead of ours, in milliseconds, and at least so far; 0 where they agree as far as one can tell. */
   readonly clockAheadMs: number;
@@ -69,7 +69,8 @@ export function watchWorker(deps: {
     if (!changed) return;
     const usable = next === 'up';
     state = next;
-    lostAt = usable ? undefined : (lostAt ?? now());
+    // One that refuses us lives, and so do its seats: nothing there may be given up.
+    lostAt = next === 'down' ? now() : undefined;
     if (usable) lost = new AbortController();
     else lost.abort(new ProviderError('unreachable', why));
     deps.onState(worker);

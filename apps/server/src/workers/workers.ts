@@ -15,7 +15,7 @@ import type { Database } from '../store/database.ts';
 import type { Changes } from '../workshops/changes.ts';
 import { detourReason } from './detour.ts';
 import { openHomes } from './homes.ts';
-import { type PlacedSeat, placedSeats, touchSeatsOf } from './placement.ts';
+import { type PlacedSeat, placedSeats, retrySeats, touchSeatsOf, usedRuntimes } from './placement.ts';
 import { seatsOnWorkers } from './seats-on-workers.ts';
 import { createStaleCopies } from './stale-copies.ts';
 import { type Worker, watchWorker } from './worker.ts';
@@ -26,10 +26,12 @@ const PUSH_MS = 3_000;
 
 /** The machines that have seats, and what the server does with them. */
 export interface Workers {
-  /** One provider for each runtime that a worker has; grows as workers are heard of. */
+  /** The runtimes to offer, the default first: what workers have, and what seats had at the start. Changes as workers are heard of. */
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
   /** What our seats on workers are labelled with. */
   readonly installation: string;
+  /** Also for a runtime that no worker is known to have: its seats are lost, or wait for one. */
+  providerOf(runtime: RuntimeName): SeatProvider;
   /** The token of the agent at this origin. */
   token(agent: string): string | undefined;
   /**
@@ -54,7 +56,7 @@ export async function openWorkers(deps: {
   /** Tokens that every worker has to refuse. */
   readonly revocations: RevocationList;
   readonly moveAfterMs: number;
-  /** Served until a worker says what it has. */
+  /** Offered until a worker says what it has, where there are no seats either. */
   readonly fallback: RuntimeName;
   readonly now: () => number;
   readonly onState: (address: string, state: Worker['state'], problem: string) => void;
@@ -62,6 +64,7 @@ export async function openWorkers(deps: {
 }): Promise<Workers> {
   const { agents, database, changes, revocations, now, onError } = deps;
   const named = new Map(agents.map((agent) => [agent.address, agent]));
+  const providers = new Map<RuntimeName, SeatProvider>();
   const runtimes = new Map<RuntimeName, SeatProvider>();
   const workers: Worker[] = [];
   /** What each worker was last told or said, by address and seat. */
@@ -84,19 +87,29 @@ export async function openWorkers(deps: {
 
   const keyOf = (worker: Worker, name: string) => `${worker.address} ${name}`;
 
-  const provide = (runtime: RuntimeName): void => {
-    if (runtimes.has(runtime)) return;
-    runtimes.set(
+  const providerOf = (runtime: RuntimeName): SeatProvider => {
+    const known = providers.get(runtime);
+    if (known) return known;
+    const provider = seatsOnWorkers({
+      ...deps,
       runtime,
-      seatsOnWorkers({
-        ...deps,
-        runtime,
-        workers,
-        homes,
-        onEnsured: (id, worker) => void tellAnew(id, worker),
-        beforeDestroy: tellRevoked,
-      }),
-    );
+      workers,
+      homes,
+      onEnsured: (id, worker) => void tellAnew(id, worker),
+      beforeDestroy: tellRevoked,
+    });
+    providers.set(runtime, provider);
+    return provider;
+  };
+
+  const usedAtStart = await usedRuntimes(database);
+  const offer = (): void => {
+    const heard = workers.flatMap(({ info }) => info?.runtime.name ?? []);
+    const names = [...new Set([...heard, ...usedAtStart])];
+    if (names.length === 0) names.push(deps.fallback);
+    if (names.join() === [...runtimes.keys()].join()) return;
+    runtimes.clear();
+    for (const name of names) runtimes.set(name, providerOf(name));
   };
 
   /**
@@ -173,8 +186,7 @@ export async function openWorkers(deps: {
     toldRevoked.set(worker.address, { digest: info.revocations, done: Promise.resolve() });
     await tellRevoked(worker);
     workerKeys.heard(worker, info);
-    provide(info.runtime.name);
-    if (!workers.some((each) => each.info?.runtime.name === deps.fallback)) runtimes.delete(deps.fallback);
+    offer();
     const placed = await placedSeats(database, [...new Set(info.vms.map((vm) => vm.workshop_id))]);
     const elsewhere: SeatId[] = [];
     const pushes: Promise<void>[] = [];
@@ -187,6 +199,11 @@ export async function openWorkers(deps: {
     }
     staleCopies.heard(worker, elsewhere);
     await Promise.all(pushes);
+  };
+
+  const wakeSeatsOf = async ({ address, state }: Worker): Promise<void> => {
+    const retried = state === 'up' ? await retrySeats(database, address, [...named.keys()]) : [];
+    for (const id of new Set([...retried, ...(await touchSeatsOf(database, address))])) changes.notify(id);
   };
 
   for (const agent of agents) {
@@ -208,9 +225,7 @@ export async function openWorkers(deps: {
         onInfo: reconcile,
         onState(worker) {
           deps.onState(worker.address, worker.state, worker.problem);
-          touchSeatsOf(database, worker.address).then((ids) => {
-            for (const id of ids) changes.notify(id);
-          }, onError);
+          wakeSeatsOf(worker).catch(onError);
         },
         onError,
       }),
@@ -228,7 +243,7 @@ export async function openWorkers(deps: {
     }),
   ];
   await Promise.all(workers.map(({ looked }) => looked));
-  if (runtimes.size === 0) provide(deps.fallback);
+  offer();
 
   const publicOf = (worker: Worker): string | undefined =>
     named.get(worker.address)?.publicUrl ?? worker.info?.addresses.public_url ?? undefined;
@@ -240,6 +255,7 @@ export async function openWorkers(deps: {
   return {
     runtimes,
     installation: deps.installation,
+    providerOf,
     token: (address) => named.get(address)?.token,
     publicUrl(address, reachedAt) {
       const worker = workers.find((each) => each.address === address);
