@@ -30,8 +30,15 @@ const SOCKET_BYTES = 192 * 1024;
 /** Before a session that lost its PTY gets another: one that cannot hold any must not be asked in a loop. */
 const RESPAWN_MS = 100;
 
+interface Size {
+  readonly cols: number;
+  readonly rows: number;
+}
+
 interface ViewerState {
   readonly link: ViewerLink;
+  /** Of its screen. */
+  size: Size;
   /** Offset of the next byte to send. */
   next: number;
   sentBytes: number;
@@ -49,7 +56,7 @@ export class Shell {
   readonly #first: number;
   readonly #spawn: (cols: number, rows: number) => Pty;
   #pty: Pty;
-  #size = { cols: 80, rows: 24 };
+  #size: Size = { cols: 80, rows: 24 };
   readonly #viewers = new Set<ViewerState>();
   readonly #absent: AbsentWriters;
   readonly #drained = new Set<() => void>();
@@ -126,6 +133,7 @@ export class Shell {
     const next = replay ? after : restart ? this.#first : head;
     const state: ViewerState = {
       link,
+      size: { cols: options.cols, rows: options.rows },
       next,
       sentBytes: 0,
       acknowledgedBytes: 0,
@@ -134,7 +142,7 @@ export class Shell {
     };
     if (link.mode === 'write') {
       this.#absent.welcome(after);
-      this.#resize(options.cols, options.rows);
+      this.#resize(state.size);
     }
     this.#viewers.add(state);
     link.ready(next);
@@ -148,10 +156,14 @@ export class Shell {
         this.#regulate();
       },
       resize: (cols, rows) => {
-        if (link.mode === 'write') this.#resize(cols, rows);
+        state.size = { cols, rows };
+        if (link.mode === 'write') this.#resize(state.size);
       },
       input: (data) => {
-        if (link.mode === 'write' && !isReport(data)) this.#pty.write(data);
+        if (link.mode !== 'write' || isReport(data)) return;
+        // Whoever works in the shell sees it whole.
+        this.#resize(state.size);
+        this.#pty.write(data);
       },
       detach: (reason) => {
         if (!this.#viewers.delete(state)) return;
@@ -159,6 +171,8 @@ export class Shell {
         if (state.exited && reason === 'closed') this.#exitTold = true;
         if (link.mode === 'write' && reason === 'broken' && !state.skipping)
           this.#absent.await(state.next - (state.sentBytes - state.acknowledgedBytes));
+        const last = [...this.#viewers].findLast((each) => each.link.mode === 'write');
+        if (link.mode === 'write' && last) this.#resize(last.size);
         this.#regulate();
       },
     };
@@ -173,9 +187,10 @@ export class Shell {
     this.#pty.kill();
   }
 
-  #resize(cols: number, rows: number): void {
+  #resize(size: Size): void {
+    const { cols, rows } = size;
     if (cols === this.#size.cols && rows === this.#size.rows) return;
-    this.#size = { cols, rows };
+    this.#size = size;
     this.#pty.resize(cols, rows);
   }
 

@@ -127,6 +127,26 @@ test('the size of a writer is the size of the shell', async () => {
   await Promise.all([viewer.close(), looker.close()]);
 });
 
+test('the shell has the size of the writer who works in it, and not of one who has left', async () => {
+  const whenCols = (cols: number, mark: string) =>
+    `while [ "$(tput cols)" != ${cols} ]; do :; done; echo "${mark}-$((40+2))"\r`;
+  const looker = view(socket, { mode: 'read' });
+  await until(() => looker.messages.length === 1, 'ready');
+  const laptop = view(socket, { cols: 122, rows: 15 });
+  await until(() => laptop.messages.length === 1, 'ready');
+  const phone = view(socket, { cols: 39, rows: 18 });
+  await until(() => phone.messages.length === 1, 'ready');
+  laptop.type(whenCols(122, 'laptop'));
+  await looker.sees('laptop-42');
+  phone.type(whenCols(39, 'phone'));
+  await looker.sees('phone-42');
+  phone.type(whenCols(122, 'left'));
+  await looker.sees('"left-');
+  await phone.close();
+  await looker.sees('left-42');
+  await Promise.all([laptop.close(), looker.close()]);
+});
+
 test('Ctrl-C passes during a flood', async () => {
   const viewer = view(socket, {}, { ackEvery: 16 * 1024 });
   await until(() => viewer.messages.length === 1, 'ready');
