@@ -64,6 +64,8 @@ export async function openAgentSeats(deps: {
 }): Promise<AgentSeats> {
   const { provider, capacity, holders, owners, onError } = deps;
   const held = new Map<string, Held>();
+  /** Seats that have not been made whole since they were new: nobody has worked in them. */
+  const halfMade = new Set<string>();
   const turns = new Turnstiles();
   const looks = new Slots(LOOKS_AT_ONCE);
   const closing = new AbortController();
@@ -96,6 +98,7 @@ export async function openAgentSeats(deps: {
 
   const forget = async (id: SeatId): Promise<void> => {
     const had = held.delete(seatName(id));
+    halfMade.delete(seatName(id));
     if (had) tell(id);
     await holders.forget(id);
     // Also of a seat that a crash kept from being made.
@@ -204,6 +207,7 @@ export async function openAgentSeats(deps: {
         signal.throwIfAborted();
         const name = seatName(spec.id);
         isNew = !held.has(name);
+        const hasFiles = !isNew && !halfMade.has(name);
         if (isNew && draining)
           throw new ProviderError('capacity', 'The worker is being drained and takes no new seats.');
         if (isNew && held.size >= capacity) {
@@ -218,13 +222,17 @@ export async function openAgentSeats(deps: {
           // On disk before there is anything to be labelled, so that no crash leaves a seat to nobody.
           if (installation !== null) await owners.label(spec.id, installation);
           await provider.ensure(spec, signal);
+          halfMade.delete(name);
           deps.onEnsured(performance.now() - began, 'ok');
         } catch (error) {
           deps.onEnsured(performance.now() - began, 'failed');
           const isFull = error instanceof ProviderError && error.kind === 'capacity';
-          if (isFull && !isNew) throw staysHere(error);
-          if (isFull) await removeHalfMade(provider, spec.id);
-          if (isNew && !(await holds(provider, spec.id))) await forget(spec.id);
+          if (isFull && hasFiles) throw staysHere(error);
+          if (!hasFiles) {
+            if (isFull) await removeHalfMade(provider, spec.id);
+            if (await holds(provider, spec.id)) halfMade.add(name);
+            else await forget(spec.id);
+          }
           throw error;
         }
       });

@@ -12,11 +12,15 @@ const OLD = 'http://10.0.0.1:9090';
 const NEW = 'https://worker-1.example.org';
 const OTHER = 'http://10.0.0.2:9090';
 
-/** Workers at these addresses; of those with an agent something was heard. */
-function workersAt(agents: Readonly<Record<string, string | undefined>>): Worker[] {
-  return Object.entries(agents).map(
-    ([address, id]) => ({ address, info: id === undefined ? undefined : { id } }) as unknown as Worker,
-  );
+/** Workers at these addresses; of those with an agent something was heard, and those that are `down` were up then. */
+function workersAt(
+  agents: Readonly<Record<string, string | undefined>>,
+  down: readonly string[] = [],
+): Worker[] {
+  return Object.entries(agents).map(([address, id]) => {
+    const state = down.includes(address) ? 'down' : id === undefined ? 'unknown' : 'up';
+    return { address, state, info: id === undefined ? undefined : { id } } as unknown as Worker;
+  });
 }
 
 eachDatabase('the homes of seats', (open) => {
@@ -66,17 +70,29 @@ eachDatabase('the homes of seats', (open) => {
     assert.equal(await openHomes(database, silent).of('http://10.0.0.9:9090'), undefined);
   });
 
-  it('are with the first of two names of one agent', async () => {
-    const workers = workersAt({ [OLD]: 'agent-1', [NEW]: 'agent-1', [OTHER]: undefined });
-    const [first, second, third] = workers as [Worker, Worker, Worker];
-    const homes = openHomes(test.database, workers);
-    assert.deepEqual(
-      [homes.twinOf(first), homes.twinOf(second), homes.twinOf(third)],
-      [undefined, first, undefined],
-    );
-    assert.deepEqual(
-      [await homes.of(OLD), await homes.of(NEW), await homes.of(OTHER)],
-      [first, first, third],
-    );
+  it('are with the first of two names of one agent, unless only the other answers', async () => {
+    const names = { [OLD]: 'agent-1', [NEW]: 'agent-1', [OTHER]: undefined };
+    for (const [refused, home, down] of [
+      [NEW, OLD, []],
+      [OLD, NEW, [OLD]],
+      [NEW, OLD, [NEW]],
+    ] as const) {
+      const workers = workersAt(names, down);
+      const homes = openHomes(test.database, workers);
+      const at = (address: string) => workers.find((worker) => worker.address === address) as Worker;
+      assert.deepEqual(
+        [homes.twinOf(at(refused)), homes.twinOf(at(home)), homes.twinOf(at(OTHER))],
+        [at(home), undefined, undefined],
+      );
+      assert.deepEqual(
+        [await homes.of(OLD), await homes.of(NEW), await homes.of(OTHER)],
+        [at(home), at(home), at(OTHER)],
+      );
+    }
+  });
+
+  it('are with the other name of their agent where the one in their rows was not heard of since the start', async () => {
+    const workers = workersAt({ [OLD]: undefined, [NEW]: 'agent-1' }, [OLD]);
+    assert.equal(await openHomes(test.database, workers).of(OLD), workers[1]);
   });
 });

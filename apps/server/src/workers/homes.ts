@@ -15,7 +15,7 @@ export interface Homes {
   of(address: string): Promise<Worker | undefined>;
   /** Takes in that the worker has answered as this agent. Rows with a name that it had before get the one that it has now. */
   heard(worker: Worker, agent: string): Promise<void>;
-  /** The worker named before this one that is the same agent. */
+  /** Another name of the same agent that its seats are looked after by: one that is up, or else one named before. */
   twinOf(worker: Worker): Worker | undefined;
 }
 
@@ -37,7 +37,18 @@ export function openHomes({ db }: Database, workers: readonly Worker[]): Homes {
   const twinOf = (worker: Worker): Worker | undefined => {
     const { id } = worker.info ?? {};
     if (id === undefined) return undefined;
-    return workers.slice(0, workers.indexOf(worker)).find(({ info }) => info?.id === id);
+    const twins = workers.filter((each) => each !== worker && each.info?.id === id);
+    const before = (twin: Worker) => workers.indexOf(twin) < workers.indexOf(worker);
+    return (
+      twins.find((twin) => twin.state === 'up' && (before(twin) || worker.state !== 'up')) ??
+      twins.find((twin) => before(twin) && twin.state !== 'down')
+    );
+  };
+
+  /** The name of an agent that its seats are looked after by. */
+  const nameOf = (agent: string): Worker | undefined => {
+    const any = workers.find(({ info }) => info?.id === agent);
+    return any && (twinOf(any) ?? any);
   };
 
   return {
@@ -45,11 +56,11 @@ export function openHomes({ db }: Database, workers: readonly Worker[]): Homes {
 
     async of(address) {
       const named = workers.find((worker) => worker.address === address);
-      if (named) return twinOf(named) ?? named;
+      if (named?.info !== undefined) return twinOf(named) ?? named;
       const agent = await agentAt(address);
+      const same = agent === undefined ? undefined : nameOf(agent);
+      if (same || named) return same ?? named;
       if (agent === undefined) return undefined;
-      const same = workers.find(({ info }) => info?.id === agent);
-      if (same) return same;
       for (const worker of workers) {
         if (worker.info !== undefined) continue;
         const last = await agentAt(worker.address);

@@ -20,6 +20,8 @@ export interface PlacedSeat {
   readonly worker: string | null;
   readonly holder: Odehash | null;
   readonly revision: number;
+  /** It is there: whatever another worker has of it is a copy that nobody will come back to. */
+  readonly settled: boolean;
 }
 
 /** The worker that a seat is placed on; null before it is placed. */
@@ -135,12 +137,18 @@ export async function placedSeats(
       join.onRef('sessions.workshopId', '=', 'seats.workshopId').onRef('sessions.seat', '=', 'seats.seat'),
     )
     .select(['seats.workshopId', 'seats.seat', 'seats.worker', 'sessions.odehash', 'workshops.revision'])
+    .select(['seats.wanted', 'seats.seen'])
     .where('seats.workshopId', 'in', workshops)
     .execute();
   return new Map(
     rows.map((row) => [
       seatName({ workshop: row.workshopId, seat: row.seat }),
-      { worker: row.worker, holder: row.odehash, revision: row.revision },
+      {
+        worker: row.worker,
+        holder: row.odehash,
+        revision: row.revision,
+        settled: row.seen === 'running' || row.wanted !== 'running',
+      },
     ]),
   );
 }

@@ -26,7 +26,7 @@ const PUSH_MS = 3_000;
 
 /** The machines that have seats, and what the server does with them. */
 export interface Workers {
-  /** The runtimes to offer, the default first: what workers have, and what seats had at the start. Changes as workers are heard of. */
+  /** The runtimes to offer, the default first: what workers have, or, until one was heard, what seats have. */
   readonly runtimes: ReadonlyMap<RuntimeName, SeatProvider>;
   /** What our seats on workers are labelled with. */
   readonly installation: string;
@@ -80,7 +80,8 @@ export async function openWorkers(deps: {
     async isElsewhere(id, worker) {
       const seat = (await placedSeats(database, [id.workshop])).get(seatName(id));
       // What has no row at all is the reconciler's to remove.
-      return seat !== undefined && !(await livesOn(seat, worker));
+      // The worker that it was moved to may yet refuse it: then it comes back to this one, and to its files.
+      return seat?.settled === true && !(await livesOn(seat, worker));
     },
     ...{ now, closing: closing.signal, onError },
   });
@@ -104,9 +105,8 @@ export async function openWorkers(deps: {
 
   const usedAtStart = await usedRuntimes(database);
   const offer = (): void => {
-    const heard = workers.flatMap(({ info }) => info?.runtime.name ?? []);
-    const names = [...new Set([...heard, ...usedAtStart])];
-    if (names.length === 0) names.push(deps.fallback);
+    const heard = [...new Set(workers.flatMap(({ info }) => info?.runtime.name ?? []))];
+    const [names = [deps.fallback]] = [heard, usedAtStart].filter(({ length }) => length > 0);
     if (names.join() === [...runtimes.keys()].join()) return;
     runtimes.clear();
     for (const name of names) runtimes.set(name, providerOf(name));
