@@ -53,6 +53,14 @@ describe('the settings of the agent', () => {
     assert.equal(readAgentConfig({ SEAT_DISK_GIB: '0.5' }).seatDiskMiB, 512);
     assert.equal(readAgentConfig({}).seatDiskMiB, undefined);
     assert.throws(() => readAgentConfig({ SEAT_DISK_GIB: 'much' }), /SEAT_DISK_GIB is "much"/);
+    await assert.rejects(
+      openRuntime(
+        readAgentConfig({ RUNTIME: 'local', SEAT_DISK_GIB: '1' }),
+        { path: tmpdir(), id: 'nobody', release() {} },
+        { chosen() {}, worse() {} },
+      ),
+      /SEAT_DISK_GIB bounds docker seats alone, and seats run in local here/,
+    );
     const engine = await probeDocker();
     if (!engine.ok) return context.diagnostic(`NOT RUN with an engine: ${engine.note}`);
     const path = await mkdtemp(join(tmpdir(), 'clarateach-agent-'));

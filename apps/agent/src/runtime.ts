@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { requireNoDiskBound } from '@clarateach/contract/setting-values';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
@@ -26,6 +27,7 @@ export async function openRuntime(
   news: RuntimeNews,
 ): Promise<SeatProvider> {
   if (wanted === 'firecracker') {
+    requireNoDiskBound(seatDiskMiB, 'firecracker');
     const { provider, why } = await microvmsOnThisMachine({
       settings: microvm,
       stateDirectory: join(directory.path, 'microvms'),
@@ -45,6 +47,7 @@ export async function openRuntime(
       throw new Error(`RUNTIME is docker, but seats cannot run in Docker here. ${docker.note}`);
     }
   }
+  requireNoDiskBound(seatDiskMiB, 'local');
   return localProvider({
     root: join(directory.path, 'seats'),
     toolsDirectory: join(ROOT, 'images', 'workspace', 'tools'),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Health } from '@clarateach/contract/health';
 import { type SeatId, seatName } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
+import { requireNoDiskBound } from '@clarateach/contract/setting-values';
 import type { SeatProvider } from '@clarateach/seats/provider';
 import { dockerProvider } from '@clarateach/seats/providers/docker';
 import { probeDocker } from '@clarateach/seats/providers/docker/probe';
@@ -35,6 +36,7 @@ export async function openRuntimes(options: {
     return { runtimes: new Map([['local', await local(options)]]), why: 'Seats run locally, as asked for.' };
   }
   if (choice.kind === 'fixed' && choice.name === 'firecracker') {
+    requireNoDiskBound(options.diskMiB, 'firecracker');
     const { provider, why } = await microvmsOnThisMachine({
       settings: options.microvm,
       stateDirectory: join(options.dataDirectory, 'microvms'),
@@ -65,7 +67,14 @@ export async function openRuntimes(options: {
   };
 }
 
-function local({ dataDirectory }: { readonly dataDirectory: string }): Promise<SeatProvider> {
+async function local({
+  dataDirectory,
+  diskMiB,
+}: {
+  readonly dataDirectory: string;
+  readonly diskMiB: number | undefined;
+}): Promise<SeatProvider> {
+  requireNoDiskBound(diskMiB, 'local');
   return localProvider({
     root: join(dataDirectory, 'seats'),
     toolsDirectory: join(ROOT, 'images', 'workspace', 'tools'),

@@ -61,3 +61,11 @@ export function diskMiB(value: string): number {
   }
   return Math.round(gibibytes * 1024);
 }
+
+/** Throws where {@link diskMiB} is set for seats that it would not bound. */
+export function requireNoDiskBound(seatDiskMiB: number | undefined, runtime: 'local' | 'firecracker'): void {
+  if (seatDiskMiB === undefined) return;
+  throw new Error(
+    `SEAT_DISK_GIB bounds docker seats alone, and seats run in ${runtime} here. Leave it out, or set RUNTIME=docker.`,
+  );
+}
