@@ -61,7 +61,9 @@ export async function removeLink(name: string): Promise<void> {
   try {
     await runProgram('ip', ['link', 'delete', 'dev', name]);
   } catch (error) {
-    if (!(error instanceof ProgramFailed && /Cannot find device/.test(error.said))) throw error;
+    // It may go while it is looked up, with the namespace of its peer.
+    if (!(error instanceof ProgramFailed && /Cannot find device|No such device/.test(error.said)))
+      throw error;
   }
 }
 

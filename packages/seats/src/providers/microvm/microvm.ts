@@ -359,8 +359,7 @@ class MicrovmSeats implements SeatProvider {
             return { state: 'exited', code: 1, reason: 'the server ended while it started the seat' };
           }
           await boundConsole(this.#runDirectory(seat));
-          // A failure shows in the next start, and is tried again at the next look.
-          this.#network.keep().catch(() => {});
+          void this.#network.keep();
           const host = await this.#addresses.of(seat);
           const answers = host !== undefined && (await answersHealth(host, signal));
           signal.throwIfAborted();

@@ -63,6 +63,7 @@ export class VmNetwork {
   #keptAt = Number.NEGATIVE_INFINITY;
   /** What was said of the host's firewall. */
   #shut: string | undefined;
+  #fault: string | undefined;
   /** Ports that an earlier version may have made. */
   readonly #unfenced = new Set<NetworkSeat>();
 
@@ -122,7 +123,6 @@ export class VmNetwork {
         const seat = this.seat(address);
         await requireTun();
         const { name } = await this.#ensureBridge();
-        await this.#fenceAdopted();
         await removeLink(seat.port);
         this.#seats.set(address, seat);
         await this.#applyRules(address);
@@ -185,24 +185,39 @@ export class VmNetwork {
     );
   }
 
-  /** Puts back what somebody has flushed or switched off, when it is time to look; a look costs 5 ms. */
-  keep(): Promise<void> {
-    if (performance.now() - this.#keptAt < KEEP_EVERY_MS || this.#seats.size === 0) return Promise.resolve();
+  /**
+   * Puts back what somebody has flushed or switched off, when it is time to look; a look costs 5 ms. A
+   * failure is reported, once, and tried again at the next look.
+   */
+  async keep(): Promise<void> {
+    if (performance.now() - this.#keptAt < KEEP_EVERY_MS || this.#seats.size === 0) return;
     this.#keptAt = performance.now();
-    return this.#turnstile.pass(async () => {
-      if (this.#seats.size === 0) return;
-      // Another process of this installation may have moved the seats to another bridge.
-      if ((await aliasOf((await this.bridge()).name)) !== this.table) return;
-      await this.#fenceAdopted();
-      await pinAddress((await this.bridge()).name);
-      await switchOn(IP_FORWARD);
-      if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
-        await passFirewall((await this.bridge()).name, this.table);
-      } else {
-        await explained(() => this.#applyRules());
-      }
-      await this.#lookAtFirewall();
-    });
+    try {
+      await this.#turnstile.pass(() => this.#putBack());
+      this.#fault = undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.#fault)
+        this.#options.report?.(`The seats’ network could not be looked after: ${message}`);
+      this.#fault = message;
+    }
+  }
+
+  async #putBack(): Promise<void> {
+    if (this.#seats.size === 0) return;
+    const { name } = await this.bridge();
+    // Another process of this installation may have moved the seats to another bridge.
+    if ((await aliasOf(name)) !== this.table) return;
+    // What keeps seats apart comes first: nothing that fails after it leaves them open.
+    if ((await hasTable('inet', this.table)) && (await hasTable('bridge', this.table))) {
+      await passFirewall(name, this.table);
+    } else {
+      await this.#applyRules();
+    }
+    await this.#fenceAdopted();
+    await pinAddress(name);
+    await switchOn(IP_FORWARD);
+    await this.#lookAtFirewall();
   }
 
   /** Says it once, and again when it changes. */
