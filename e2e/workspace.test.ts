@@ -240,9 +240,9 @@ describe('the page of a seat', skip === undefined ? {} : { skip }, () => {
     await page.getByText('workspace.zip').waitFor();
     await room.picture(page, 'downloading');
     await everything.click({ force: true });
-    assert.equal(asked.length, 1);
     await page.getByRole('button', { name: 'Cancel the download' }).click();
     await page.getByText('workspace.zip').waitFor({ state: 'detached' });
+    assert.equal(asked.length, 1);
     held.resolve();
     await page.unroute('**/files/archive?**');
 

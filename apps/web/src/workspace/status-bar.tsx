@@ -40,7 +40,7 @@ export function StatusBar({ connection, late }: StatusBarProps) {
       <span className="status-item workshop-name" title={session.workshop.name}>
         {session.workshop.name}
       </span>
-      <span className="status-item">{session.name}</span>
+      <span className="status-item learner-name">{session.name}</span>
       {late ? (
         <ErrorBoundary fallback={() => code}>
           <Suspense fallback={code}>

@@ -148,7 +148,7 @@ export function WorkspaceShell({ saved, onLost }: WorkspaceShellProps) {
           onPreview={() => setPreviewShown(!previewShown)}
           onHelp={() => setHelpOpen(true)}
         />
-        <main className="workspace-main">
+        <main className="workspace-main" tabIndex={-1}>
           <h1 className="visually-hidden">
             Workspace of {session.name}, seat {session.seat}
           </h1>

@@ -167,8 +167,8 @@ export function Explorer({ onOpen }: ExplorerProps) {
             size="small"
             icon={Upload}
             label={place === '' ? 'Upload files' : `Upload files to ${place}`}
-            disabled={uploading}
-            onClick={() => picker.current?.click()}
+            aria-disabled={uploading}
+            onClick={() => !uploading && picker.current?.click()}
           />
           <IconButton
             size="small"

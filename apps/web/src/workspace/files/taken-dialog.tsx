@@ -30,7 +30,7 @@ export function useTakenQuestion(): [ReactNode, (taken: readonly string[]) => Pr
   return [asked && <TakenDialog {...asked} />, ask];
 }
 
-/** Uploads whose names are taken. Nothing of them is in the seat yet. */
+/** Uploads whose names are taken. What has these names is untouched yet. */
 function TakenDialog({ taken, onChoice }: TakenDialogProps) {
   const one = taken.length === 1;
   return (
@@ -41,8 +41,8 @@ function TakenDialog({ taken, onChoice }: TakenDialogProps) {
       width="wide"
       description={
         one
-          ? 'Nothing was replaced. Choose what stays: a file that is replaced cannot be brought back.'
-          : 'Nothing was replaced. Choose what stays: files that are replaced cannot be brought back.'
+          ? 'It is still as it was. Choose what stays: a file that is replaced cannot be brought back.'
+          : 'They are still as they were. Choose what stays: files that are replaced cannot be brought back.'
       }
     >
       <div className="dialog-body">

@@ -14,14 +14,17 @@ function seat(initial: Record<string, string>) {
   const files: SeatFiles = {
     async list(directory) {
       if (!directories.has(directory)) throw new ApiError('not_found', 'Gone.', { status: 404 });
-      return [...disk.keys()]
-        .filter((path) => parentOf(path) === directory)
-        .map((path) => ({ name: nameOf(path), type: 'file', size: 1, mtimeMs: 0, mode: 0o644 }));
+      const below = (paths: Iterable<string>, type: 'file' | 'directory') =>
+        [...paths]
+          .filter((path) => path !== '' && parentOf(path) === directory)
+          .map((path) => ({ name: nameOf(path), type, size: 1, mtimeMs: 0, mode: 0o644 }));
+      return [...below(disk.keys(), 'file'), ...below(directories, 'directory')];
     },
     async read() {
       throw new Error('Nothing is read.');
     },
     async write(path, body, condition) {
+      if (directories.has(path)) throw new ApiError('invalid_input', 'It is a folder.', { status: 400 });
       if (condition === 'create' && disk.has(path)) {
         throw new ApiError('precondition_failed', 'Exists.', { status: 412 });
       }
@@ -124,4 +127,12 @@ test('a failure is the caller’s, with nothing replaced before it', async () =>
   };
   await assert.rejects(uploadFiles({ files, ...person() }, '', uploads('a')), { code: 'offline' });
   assert.deepEqual(held(), { a: 'mine' });
+});
+
+test('a folder that has the name of an upload stays, and the upload is put beside it', async () => {
+  const { files, held } = seat({ 'notes/a.txt': 'kept' });
+  const { ask, onWritten, written } = person('replace');
+  await uploadFiles({ files, ask, onWritten }, '', uploads('notes', 'b.txt'));
+  assert.deepEqual(written, ['notes (2)', 'b.txt']);
+  assert.deepEqual(held(), { 'notes/a.txt': 'kept', 'notes (2)': 'new notes', 'b.txt': 'new b.txt' });
 });

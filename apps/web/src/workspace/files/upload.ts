@@ -1,7 +1,10 @@
+import type { FileEntry } from '@clarateach/contract/files';
 import { ApiError } from '../../api/api-error.ts';
 import type { FileUpload } from './dropped-files.ts';
 import { joinPath, nameOf, parentOf } from './file-path.ts';
 import type { SeatFiles } from './seat-files.ts';
+
+type EntryType = FileEntry['type'];
 
 /** What becomes of files whose names are taken; `cancel` leaves out all that is not in the seat yet. */
 export type TakenChoice = 'replace' | 'skip' | 'both' | 'cancel';
@@ -28,24 +31,26 @@ export async function uploadFiles(
 ): Promise<void> {
   const made = new Set<string>();
   let open = [...uploads];
-  let taken = await takenOf(files, directory, uploads);
+  let taken: ReadonlyMap<string, EntryType> = await takenOf(files, directory, uploads);
   while (open.length > 0) {
-    const choice = taken.size === 0 ? 'skip' : await ask([...taken]);
+    const choice = taken.size === 0 ? 'skip' : await ask([...taken.keys()]);
     if (choice === 'cancel') return;
-    const late = new Set<string>();
+    const late = new Map<string, EntryType>();
     for (const { path, file } of open) {
       if (taken.has(path) && choice === 'skip') continue;
       const target = joinPath(directory, path);
       await makeParents(files, target, directory, made);
       try {
-        if (taken.has(path) && choice === 'both') onWritten(await writeBeside(files, target, file));
+        // What is a folder stays, whatever was chosen.
+        const beside = taken.get(path) === 'directory' || (taken.has(path) && choice === 'both');
+        if (beside) onWritten(await writeBeside(files, target, file));
         else {
           await files.write(target, file, taken.has(path) ? 'always' : 'create');
           onWritten(target);
         }
       } catch (error) {
         if (!isTaken(error)) throw error;
-        late.add(path);
+        late.set(path, 'file');
       }
     }
     open = open.filter(({ path }) => late.has(path));
@@ -53,31 +58,32 @@ export async function uploadFiles(
   }
 }
 
-/** The uploads whose names are taken; a directory that is not there has none. */
+/** The uploads whose names are taken, and by what; a directory that is not there has none. */
 async function takenOf(
   files: SeatFiles,
   directory: string,
   uploads: readonly FileUpload[],
-): Promise<Set<string>> {
-  const names = new Map<string, Set<string>>();
-  const taken = new Set<string>();
+): Promise<Map<string, EntryType>> {
+  const names = new Map<string, ReadonlyMap<string, EntryType>>();
+  const taken = new Map<string, EntryType>();
   for (const { path } of uploads) {
     const parent = parentOf(joinPath(directory, path));
     let known = names.get(parent);
     if (known === undefined) {
-      known = new Set(await namesIn(files, parent));
+      known = await namesIn(files, parent);
       names.set(parent, known);
     }
-    if (known.has(nameOf(path))) taken.add(path);
+    const type = known.get(nameOf(path));
+    if (type !== undefined) taken.set(path, type);
   }
   return taken;
 }
 
-async function namesIn(files: SeatFiles, directory: string): Promise<string[]> {
+async function namesIn(files: SeatFiles, directory: string): Promise<ReadonlyMap<string, EntryType>> {
   try {
-    return (await files.list(directory)).map(({ name }) => name);
+    return new Map((await files.list(directory)).map(({ name, type }) => [name, type]));
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'not_found') return [];
+    if (error instanceof ApiError && error.code === 'not_found') return new Map();
     throw error;
   }
 }
