@@ -132,6 +132,8 @@ describe('two workers', canRunSeats('local'), () => {
         },
         60_000,
       );
+      // What is typed before that is not for the shell that is there now.
+      await page.getByText('Connected', { exact: true }).waitFor();
       await type(page, 'clear; ls; echo here-$((40+2))', 'here-42');
       await room.picture(page, 'moved');
       await home.start();

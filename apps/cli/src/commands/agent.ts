@@ -29,7 +29,7 @@ export function agentCommand(output: Output): Command {
           .default(DEFAULT_AGENT_DIRECTORY),
       )
       .addOption(
-        new Option('--runtime <name>', 'what seats run in (auto)').choices([
+        new Option('--runtime <name>', 'what seats run in (auto, or RUNTIME)').choices([
           'auto',
           'local',
           'docker',
