@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems take for connections that they open: one of those may be gone by the time it is used. */
-const LEAST = 10_000;
+/** Below the ports that systems take for connections that they open, and above the last that browsers refuse. */
+const LEAST = 11_000;
 const MOST = 30_000;
 
 /** A TCP port of the loopback interface that nobody listens on just now, nor takes by chance. */
