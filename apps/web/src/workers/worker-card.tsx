@@ -85,12 +85,13 @@ function Fate({ worker: { state, movesAt, seats } }: { readonly worker: WorkerVi
     <p className="worker-fate">
       {leftMs > 0 ? (
         <>
-          {subject} {verb} brought up on other workers, <strong>without files</strong>, in{' '}
+          {subject} {verb} brought up on other workers that have room, <strong>without files</strong>, in{' '}
           <strong>{durationText(leftMs)}</strong> unless it answers before.
         </>
       ) : (
         <>
-          {subject} {verb} brought up on other workers. The copies here are removed when it comes back.
+          {subject} {verb} brought up on other workers that have room. Old copies here are removed when it
+          comes back.
         </>
       )}
     </p>
