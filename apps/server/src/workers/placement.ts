@@ -1,7 +1,7 @@
 import { type Odehash, type SeatId, seatName, type WorkshopId } from '@clarateach/contract/ids';
 import type { RuntimeName } from '@clarateach/contract/runtime';
 import type { ProviderErrorKind } from '@clarateach/seats/provider';
-import { type ExpressionBuilder, sql, type Transaction } from 'kysely';
+import { type Expression, type ExpressionBuilder, type SqlBool, sql, type Transaction } from 'kysely';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import { FRESH_SEAT, nextRevision } from '../workshops/store.ts';
@@ -172,39 +172,30 @@ export async function retrySeats(
       eb('failureKind', 'in', OF_THE_WORKER),
       eb.or([eb('worker', '=', worker), eb('worker', 'is', null), eb('worker', 'not in', named)]),
     ]);
-  const rows = await database.db.selectFrom('seats').select('workshopId').distinct().where(waits).execute();
-  for (const { workshopId } of rows) {
-    await database.transaction(async (trx) => {
-      const workshop = await nextRevision(trx, workshopId);
-      if (!workshop) return;
-      await trx
-        .updateTable('seats')
-        .set({ ...FRESH_SEAT, revision: workshop.revision })
-        .where('workshopId', '=', workshopId)
-        .where(waits)
-        .execute();
-    });
-  }
-  return rows.map((row) => row.workshopId);
+  return changeSeats(database, waits, FRESH_SEAT);
 }
 
 /** Gives the seats on a worker a new revision, so that whoever looks after them looks at once; gives their workshops. */
 export async function touchSeatsOf(database: Database, worker: string): Promise<readonly WorkshopId[]> {
-  const rows = await database.db
-    .selectFrom('seats')
-    .select('workshopId')
-    .distinct()
-    .where('worker', '=', worker)
-    .execute();
+  return changeSeats(database, (eb) => eb('worker', '=', worker), {});
+}
+
+/** Changes seats that are so, and gives them a new revision; gives their workshops. */
+async function changeSeats(
+  database: Database,
+  are: (eb: ExpressionBuilder<Schema, 'seats'>) => Expression<SqlBool>,
+  change: Partial<typeof FRESH_SEAT>,
+): Promise<readonly WorkshopId[]> {
+  const rows = await database.db.selectFrom('seats').select('workshopId').distinct().where(are).execute();
   for (const { workshopId } of rows) {
     await database.transaction(async (trx) => {
       const workshop = await nextRevision(trx, workshopId);
       if (!workshop) return;
       await trx
         .updateTable('seats')
-        .set({ revision: workshop.revision })
+        .set({ ...change, revision: workshop.revision })
         .where('workshopId', '=', workshopId)
-        .where('worker', '=', worker)
+        .where(are)
         .execute();
     });
   }
